@@ -19,16 +19,10 @@ from foldnet.operations.elementwise.op import Binary, Unary
 from tests.native.apart import listed, set_apart
 from tests.native.networks import RELU, graph_of, random_inputs, table_network
 from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, SMALL, data_of, joined
+from tests.support import compile_once
 from tests.support.compilers import COMPILERS, PROCESSORS, assert_no_warnings, build, march, sanitizers
 
 LIMITS = ["-Wall", "-Wextra", "-Werror"]
-
-
-def run(command, **kwargs):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
-    assert done.returncode == 0, done.stderr[:3000]
-    assert done.stderr == ""
-    return done.stdout
 
 
 def kind(array):
@@ -219,9 +213,10 @@ def test_the_other_compiler_warns_of_nothing_in_the_network_of_the_table(tmp_pat
         for graph in (table_network(), table_network((784, 512, 10), last="softmax")):
             for simd, processor in PROCESSORS.items():
                 code = emit(graph, simd=simd).code
-                made = ["-x", "c", "-c", "-", "-o", str(tmp_path / "net.o")]
+                made = ["-x", "c", "-c", "-", "-o", "net.o"]
                 flags = ["-std=gnu11", *LIMITS, "-O1", march(compiler, processor), *made]
-                run([*COMPILERS[compiler], *flags], input=code)
+                done = compile_once.run([*COMPILERS[compiler], *flags], tmp_path, code)
+                assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_vector_width_changes_no_bit(monkeypatch):

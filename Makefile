@@ -45,7 +45,7 @@ test-fresh: $(VENV)/.dev
 	rm -rf $(FRESH)
 	mkdir -p $(FRESH)/bin $(FRESH)/home $(FRESH)/tmp
 	for tool in $(FRESH_TOOLS); do ln -s "$$(command -v $$tool)" $(FRESH)/bin/ || exit 1; done
-	env -i HOME="$(CURDIR)/$(FRESH)/home" PATH="$(CURDIR)/$(FRESH)/bin" TMPDIR="$(CURDIR)/$(FRESH)/tmp" \
+	env -i HOME="$(CURDIR)/$(FRESH)/home" PATH="$(CURDIR)/$(FRESH)/bin" TMPDIR="$(CURDIR)/$(FRESH)/tmp" FOLDNET_TESTS_KEEP=0 \
 		$(FRESH_ENV) $(PY) -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 	rm -rf $(FRESH)
 
@@ -64,7 +64,7 @@ bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) build dist src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) .test-cache build dist src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

@@ -112,7 +112,9 @@ def test_a_forked_child_predicts_with_threads_of_its_own(million):
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_new_weights_compile_nothing(monkeypatch):
+def test_new_weights_compile_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOLDNET_CACHE", str(tmp_path / "cache"))  # and not for what an earlier run left
+    monkeypatch.setattr(cache, "_loaded", {})
     NativeProgram(table_network(seed=3))
     compiled = []
     monkeypatch.setattr(cache.cc, "compile_library", lambda *a: compiled.append(a))

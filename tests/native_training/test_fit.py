@@ -114,11 +114,13 @@ def test_any_rows_batches_and_seeds_agree(rows, batch, epochs, shuffle, seed):
     agree(both(p, rows, programs.plan(rows, batch, epochs, shuffle=shuffle, seed=seed), validation=rows))
 
 
-def test_other_data_batches_seeds_rates_and_hyperparameters_compile_nothing(monkeypatch):
+def test_other_data_batches_seeds_rates_and_hyperparameters_compile_nothing(monkeypatch, tmp_path):
     codes = {source(programs.program(programs.q2(rate), update=programs.adam(clip=("norm", limit)))).code
              for rate, limit in ((0.3, 1.0), (0.5, 0.1), (0.7, 3.0))}  # fmt: skip
     assert len(codes) == 1
     p = programs.program(programs.q2())
+    monkeypatch.setenv("FOLDNET_CACHE", str(tmp_path / "cache"))  # and not for what an earlier run left
+    monkeypatch.setattr(cache, "_loaded", {})
     NativeTraining(p)
     monkeypatch.setattr(cache, "_build", lambda *a: pytest.fail("compiled again"))
     for rows, batch in ((10, 3), (100, 32), (40, 64)):

@@ -17,7 +17,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from foldnet import user_cache
 from tests.support import kept
 
 KNOWN = re.compile(
@@ -129,7 +128,7 @@ def _name(words: list[str], cwd: Path, given: str | None, made: Path | None) -> 
         files = [*objects, *sorted(file for file in named if not re.fullmatch(r"<[\w -]+>", file))]
         if not all((cwd / file).is_file() for file in files):
             return None
-    contents = [(file, user_cache.digest((cwd / file).read_bytes())) for file in files]
+    contents = [(file, kept.digest((cwd / file).read_bytes())) for file in files]
     return _digest(state(words[:1]), arguments, given, said, contents, Path(__file__).read_bytes())
 
 
@@ -164,4 +163,4 @@ def _run(words: Sequence[str], cwd: Path, given: str | None = None) -> subproces
 
 
 def _digest(*parts: object) -> str:
-    return user_cache.digest(repr(parts).encode()).hex()
+    return kept.digest(repr(parts).encode()).hex()

@@ -10,7 +10,7 @@ from pathlib import Path
 from foldnet import user_cache
 from foldnet.engines.native import cache, compiler, scratch
 from foldnet.errors import CompileError
-from tests.support import compile_once, compilers
+from tests.support import compile_once, compilers, kept
 
 as_shipped = cache.load
 QUICK = ("-O0", "-Dalways_inline=unused", "-DQUICK_TO_COMPILE")
@@ -38,7 +38,7 @@ def read_before(command, options):
     """What lets gcc take the headers of the system as it has read them; nothing for other compilers."""
     if READ_BEFORE not in os.environ or "gcc" not in Path(command[0]).resolve().name:
         return ()
-    folder = Path(os.environ[READ_BEFORE], user_cache.digest(repr((command, options)).encode()).hex()[:16])
+    folder = Path(os.environ[READ_BEFORE], kept.digest(repr((command, options)).encode()).hex()[:16])
     header, made, digest = folder / "system.h", folder / f"{os.getpid()}.h", folder / "digest"
     if not digest.exists() or digest.read_bytes() != _digest(header):
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,11 +55,7 @@ def read_before(command, options):
 def _digest(header):
     """Of a header as gcc has read it; nothing where there is none."""
     read = Path(f"{header}.gch")
-    return (
-        user_cache.digest(header.read_bytes(), read.read_bytes())
-        if header.exists() and read.exists()
-        else b""
-    )
+    return kept.digest(header.read_bytes(), read.read_bytes()) if header.exists() and read.exists() else b""
 
 
 def name_of_cache() -> str:
@@ -72,7 +68,7 @@ def name_of_cache() -> str:
         found += [compile_once.state(command) for command in compilers.COMPILERS.values()]
         modules = [Path(module.__file__).read_text() for module in (cache, compiler, scratch, user_cache)]
         everything = repr((found, modules, Path(__file__).read_text()))
-        return f"foldnet-{user_cache.digest(everything.encode()).hex()[:16]}"
+        return f"foldnet-{kept.digest(everything.encode()).hex()[:16]}"
     return "foldnet"
 
 

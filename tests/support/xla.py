@@ -5,12 +5,19 @@ import os
 import platform
 from pathlib import Path
 
-from foldnet import user_cache
 from tests.support import kept
 
 KINDS = (
     "vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU implementer", "CPU part", "CPU variant",
 )  # fmt: skip
+
+
+class StoreForJax(kept.Store):
+    """With what JAX shows where it notes what it does."""
+
+    def __init__(self, path):
+        super().__init__(Path(path))
+        self._path = path
 
 
 def keep():
@@ -23,7 +30,7 @@ def keep():
 
     folder = f"{store.folder}-{versions()}"
     if jax.config.jax_compilation_cache_dir != folder:
-        compilation_cache.get_file_cache = lambda path: (kept.Store(Path(path)), path)
+        compilation_cache.get_file_cache = lambda path: (StoreForJax(path), path)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         jax.config.update("jax_compilation_cache_dir", folder)
@@ -36,7 +43,7 @@ def versions():
     import jaxlib
 
     known = (jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS"), processor())
-    return user_cache.digest(repr(known).encode()).hex()[:16]
+    return kept.digest(repr(known).encode()).hex()[:16]
 
 
 def processor():

@@ -129,7 +129,8 @@ def damage(cc, folder, monkeypatch):
     "change",
     [
         another_compiler, a_compiler_in_its_place, another_flag, another_definition, another_header, another_comment,
-        a_header_that_is_only_looked_for,        another_text, another_place_for_headers, another_language_of_the_compilers_words, damage,
+        a_header_that_is_only_looked_for, another_text, another_place_for_headers,
+        another_language_of_the_compilers_words, damage,
     ],
 )  # fmt: skip
 def test_after_a_change_it_is_made_anew(change, home, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from foldnet import Model, layers
 from foldnet.codegen.layout import elements
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.export import c_project, to_c
+from foldnet.export import c_self_test, to_c
 from foldnet.graph.graph import bind
 from foldnet.lowering.lower import lower
 from foldnet.operations.affine.op import Affine
@@ -233,13 +233,13 @@ def test_self_test_sees_a_changed_weight_and_a_missing_step(tmp_path):
     ],
 )  # fmt: skip
 def test_numbers_of_the_self_test_are_written_with_nine_digits(value, text):
-    assert c_project._literal(np.float32(value), "float") == text
+    assert c_self_test.literal(np.float32(value), "float") == text
 
 
 @given(st.integers(0, 0x7F7FFFFF))
 def test_numbers_of_the_self_test_have_all_their_bits(bits):
     value = np.array(bits, np.uint32).view(np.float32)[()]
-    assert np.float32(c_project._literal(value, "float").rstrip("f")) == value
+    assert np.float32(c_self_test.literal(value, "float").rstrip("f")) == value
 
 
 def test_recorded_rows_may_be_given(tmp_path):

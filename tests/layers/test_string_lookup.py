@@ -410,10 +410,7 @@ def test_insight_reads_texts():
     np.testing.assert_array_equal(values["joined"], hidden)
 
 
-def test_what_does_not_take_texts_says_so(tmp_path):
-    frozen = foldnet.freeze(text_network())
-    with pytest.raises(UnsupportedError, match=r"'words' takes texts.*C export"):
-        frozen.to_c(tmp_path / "c")
+def test_what_does_not_take_texts_says_so():
     with pytest.raises(UnsupportedError, match=r"'words' of .* takes texts.*verify"):
         foldnet.verify(lambda *x: x[0], text_network())
 

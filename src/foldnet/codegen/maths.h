@@ -318,42 +318,6 @@ static inline int32_t fn_find(int32_t x, const int32_t *keys, int32_t count) {
   return low < count && keys[low] == x ? low : -1;
 }
 
-static inline uint64_t fn_bytes(const unsigned char *text, int count) {
-  uint64_t x = 0;
-  for (int i = count - 1; i >= 0; i--)
-    x = x << 8 | text[i];
-  return x;
-}
-
-static inline uint64_t fn_mixed(uint64_t u, uint64_t v, uint64_t by) {
-  uint64_t a = (u ^ v) * by, b = (v ^ a ^ a >> 47) * by;
-  return (b ^ b >> 47) * by;
-}
-
-/* FarmHash's fingerprint of the decimal digits, as in github.com/google/farmhash for up to 16 characters. */
-static inline uint64_t fn_fingerprint(int32_t number) {
-  const uint64_t k0 = 0xc3a5c85c97cb3127u, k2 = 0x9ae16a3b2f90404fu;
-  unsigned char text[11];
-  uint32_t rest = number < 0 ? 0u - (uint32_t)number : (uint32_t)number, digits = rest;
-  int count = number < 0;
-  do
-    count++;
-  while (digits /= 10);
-  text[0] = '-';
-  for (int i = count - 1; i >= (number < 0); i--, rest /= 10)
-    text[i] = (unsigned char)('0' + rest % 10);
-  if (count < 4) {
-    uint64_t y = text[0] + ((uint64_t)text[count / 2] << 8), z = (uint64_t)count + ((uint64_t)text[count - 1] << 2);
-    uint64_t x = y * k2 ^ z * k0;
-    return (x ^ x >> 47) * k2;
-  }
-  uint64_t by = k2 + 2 * (uint64_t)count;
-  if (count < 8)
-    return fn_mixed((uint64_t)count + (fn_bytes(text, 4) << 3), fn_bytes(text + count - 4, 4), by);
-  uint64_t a = fn_bytes(text, 8) + k2, b = fn_bytes(text + count - 8, 8);
-  return fn_mixed((b >> 37 | b << 27) * by + a, ((a >> 25 | a << 39) + b) * by, by);
-}
-
 /* With the sign of the divisor, as Python's %. */
 static inline int32_t fn_floor_mod(int32_t x, int32_t n) {
   int32_t rest = x % n;

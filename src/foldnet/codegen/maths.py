@@ -1,4 +1,4 @@
-"""The C functions of ``maths.h`` and ``rows.h``, which a piece of code needs of them, and numbers in C."""
+"""The C functions of ``maths.h``, ``rows.h`` and ``texts.h``, which a piece of code needs of them, and numbers in C."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def literal(value: float) -> str:
 
 @cache
 def _functions() -> dict[str, str]:
-    text = "".join(header(__file__, n) for n in ("maths.h", "rows.h"))
+    text = "".join(header(__file__, n) for n in ("maths.h", "rows.h", "texts.h"))
     # A function is its comment, if any, from `static inline` to the brace that closes it in column one.
     found = re.findall(
         r"(?:^/\* (?:(?!\*/).)*?\*/\n)?^static inline \w+ (?:fn_\w+)\(.*?^}\n", text, re.M | re.S

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.codegen.layout import ctype, row_shape, shape_of_row
+from foldnet.codegen.layout import ctype, shape_of_row
 from foldnet.codegen.names import Namespace, identifier, plain
-from foldnet.engines.reference import ReferenceProgram
-from foldnet.errors import InputError, UnsupportedError
+from foldnet.errors import InputError
 from foldnet.export import c_texts
+from foldnet.export.c_codes import coder_names, text_words
+from foldnet.export.c_self_test import test_words
 from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
 from foldnet.export.files import write_files
@@ -67,6 +68,8 @@ def to_c(
 ) -> list[Path]:
     """Write a frozen network as a directory of C99 that needs only libm and allocates nothing.
 
+    Texts of an input are whole numbers there, and a function such as ``name_code_words`` gives that of each text.
+
     ``predict.h`` and ``predict.c`` contain the function, ``main.c`` a program that reads rows from standard input,
     ``self_test.c`` recorded rows with their predictions, and ``Makefile`` and ``README.md`` how to build them.
 
@@ -84,7 +87,7 @@ def to_c(
         The files written.
 
     Raises:
-        UnsupportedError: an activation is the caller's own function, a size must be known, or an input takes texts.
+        UnsupportedError: an activation is the caller's own function, or a size must be known.
         FileExistsError: the directory has a file with one of these names that no export wrote, and ``overwrite`` is
             False.
         InputError: ``x`` does not fit the network.
@@ -94,11 +97,6 @@ def to_c(
 
     directory = Path(directory)
     graph = source if isinstance(source, Graph) else source.graph
-    if graph.texts:
-        raise UnsupportedError(
-            f"the input {next(iter(graph.texts))!r} takes texts, and the C export none. Export the network after its "
-            "StringLookup or Hashing, or write a NumPy file: to_numpy"
-        )
     if input_shapes is not None:
         if len(input_shapes) != len(graph.inputs):
             raise InputError(
@@ -109,12 +107,14 @@ def to_c(
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")
     name = identifier(stem, "network")
     takes, gives = _port_names(graph)
+    coders = coder_names(graph, name)
     free = FreeLengths(graph, takes, gives) if free_axes(graph) else None
     portable = emit_portable(
         graph if free is None else free.graph,
         f"{name}_predict",
         [*takes, *gives],
         None if free is None else free.names,
+        coders,
     )
     given = None if x is None else _given_arrays(graph, x)
     if free is not None:
@@ -128,7 +128,8 @@ def to_c(
         **_describing_words(graph, portable.faults, free is not None), **_memory_words(portable),
         **_port_words(name, inputs, outputs, free),
         **_main_words(name, inputs, outputs, portable.faults, free),
-        **_test_words(graph, inputs, outputs, rows, free),
+        **test_words(graph, inputs, outputs, rows, free),
+        **text_words(graph, name, dict(zip(graph.inputs, takes, strict=True)), coders),
     }  # fmt: skip
     parts = c_texts.FIXED
     if free is not None:
@@ -151,7 +152,10 @@ def _given_arrays(graph: Graph, x: object) -> list[Array]:
     if len(given) != len(graph.inputs):
         raise InputError(f"x holds {len(given)} arrays, and the network has {len(graph.inputs)} inputs")
     try:
-        return [np.asarray(data) for data in given]
+        return [
+            graph.texts[name].read(data, name) if name in graph.texts else np.asarray(data)
+            for name, data in zip(graph.inputs, given, strict=True)
+        ]
     except ValueError as error:  # lists of different lengths
         raise InputError(f"x is not an array of numbers for each input: {error}") from None
 
@@ -307,95 +311,3 @@ def _main_words(
         "prints": "\n".join(prints),
         "a_number": a_number,
     }
-
-
-def _test_words(
-    graph: Graph,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    rows: Sequence[Array],
-    free: FreeLengths | None,
-) -> dict[str, str]:
-    truth = ReferenceProgram(graph, "float64").run(rows)
-    rounded = ReferenceProgram(graph, "float32").run(rows)
-    recorded, more = [], []
-    if free is not None:
-        more = [free.recorded_lengths, "workspace"]
-        recorded = [f"enum {{ {p.size_name} = {p.size} }};" for p in (*inputs, *outputs)]
-        recorded.append(f"static float workspace[{max(free.recorded_workspace(), 1)}];")
-    recorded += [
-        _array(f"static const {p.type} {p.name}[ROWS * {p.size_name}]", data, p.type)
-        for p, data in zip(inputs, rows, strict=True)
-    ]
-    recorded += [
-        f"static {p.type} {p.name}[ROWS * {p.size_name}], {p.name}_alone[{p.size_name}];" for p in outputs
-    ]
-    recorded += [
-        _array(f"static const double {p.name}_expected[ROWS * {p.size_name}]", data, "double")
-        for p, data in zip(outputs, truth, strict=True)
-    ]
-    compares = []
-    for p in outputs:
-        compares += [
-            f"  for (size_t i = 0; i < ROWS * {p.size_name}; i++) {{",
-            f"    const double d = difference((double){p.name}[i], {p.name}_expected[i]);",
-            "    worst = d > worst ? d : worst;",
-            "  }",
-        ]
-    return {
-        "allowed": f"{_allowed(truth, rounded, _longest_sum(graph)):.3g}",
-        "recorded": "\n".join(recorded),
-        "compares": "\n".join(compares),
-        "rows_call": ", ".join([*(p.name for p in (*inputs, *outputs)), *more]),
-        "one_call": ", ".join(
-            [
-                *(f"{p.name} + row * {p.size_name}" for p in inputs),
-                *(f"{p.name}_alone" for p in outputs),
-                *more,
-            ]
-        ),
-        "one_check": "".join(
-            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.size_name}, sizeof {p.name}_alone)"
-            for p in outputs
-        ),
-    }
-
-
-def _longest_sum(graph: Graph) -> int:
-    """The largest number of products that a value of the network is a sum of."""
-    longest = 1
-    for node in graph.nodes:
-        result, *operands = (row_shape(graph, v) for v in (node.output, *node.inputs))
-        longest = max(longest, node.op.multiply_adds(result, *operands) // max(prod(result), 1))
-    return longest
-
-
-def _allowed(truth: Sequence[Array], rounded: Sequence[Array], longest: int) -> float:
-    """A few times the distance of a float32 computation from the float64 one, and at least some ULP.
-
-    The float32 computation rounds each value once, C each term of a sum. Those errors have either sign, so that they
-    grow with the root of the number of terms.
-    """
-    allowed, few = 2e-6, max(8.0, longest**0.5)
-    with np.errstate(invalid="ignore"):
-        for exact, near in zip(truth, rounded, strict=True):
-            distance = np.abs(near - exact) / (1 + np.abs(exact))
-            allowed = max(allowed, few * float(np.max(distance, initial=0, where=np.isfinite(distance))))
-    return allowed
-
-
-def _array(declaration: str, data: Array, ctype: str) -> str:
-    values = [_literal(v, ctype) for v in data.ravel()] or ["0"]
-    lines = ["  " + ", ".join(values[i : i + 8]) + "," for i in range(0, len(values), 8)]
-    return "\n".join([f"{declaration} = {{", *lines, "};"])
-
-
-def _literal(value: float, ctype: str) -> str:
-    if ctype == "int32_t":
-        return "(-2147483647 - 1)" if int(value) == -(2**31) else str(int(value))
-    if not np.isfinite(value):
-        return "NAN" if np.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
-    # Nine digits restore the bits of every float; more, for a double, would only make the file longer.
-    text = f"{float(value):.9g}"
-    text = text if {".", "e"} & set(text) else f"{text}.0"
-    return f"{text}f" if ctype == "float" else text

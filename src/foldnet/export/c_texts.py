@@ -27,7 +27,7 @@ PREDICT_H = """\
 extern "C" {
 #endif
 
-@memory@@declared_sizes@/* Predict one row. @status@ */
+@memory@@declared_sizes@@declared_codes@/* Predict one row. @status@ */
 @MACRO@_API int @name@_predict(@arguments@);
 
 /* Predict consecutive rows. Stops at the first row without a prediction, and returns its status. */
@@ -63,7 +63,7 @@ MAIN_C = """\
 
    A line is a row: @total_words@, separated by commas or blanks@order@. A first line of
    names, without a number, is skipped, and so is one of 0,1,2 and so on, as pandas names columns (+0,1,2 is a
-   row). The exit code is 1 if the input is not a table of such rows.
+   row). The exit code is 1 if the input is not a table of such rows.@codes_note@
 
    This file includes predict.c, so that `cc main.c -lm` is enough; compiled with
    -D@MACRO@_SEPARATE it is linked with it instead. */
@@ -214,7 +214,7 @@ SELF_TEST_C = """\
 #define ALLOWED @allowed@ /* of 1 + |expected| */
 
 @recorded@
-
+@recorded_codes@
 /* Relative difference between computed and recorded; 1 if only one of them is a number. */
 static double difference(double y, double expected) {
   const double d = y - expected, size = expected < 0 ? -expected : expected;
@@ -227,7 +227,7 @@ static double difference(double y, double expected) {
 
 int main(void) {
   double worst = 0.0;
-@self_test_start@  if (@name@_predict_rows(@rows_call@, ROWS)) {
+@self_test_codes@@self_test_start@  if (@name@_predict_rows(@rows_call@, ROWS)) {
     fputs("self-test: a recorded row has no prediction\\n", stderr);
     return EXIT_FAILURE;
   }
@@ -299,7 +299,7 @@ Compile `predict.c` with it, and include `predict.h`:
 ```
 
 @status@
-
+@codes_words@
 @memory_words@ On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they are copied to memory.
 
 ## What it computes

@@ -7,11 +7,12 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.graph.tables import smallest_tables
+from foldnet.graph.sample_texts import sample_texts
+from foldnet.graph.tables import allowed_numbers, smallest_tables
 
 
 def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
-    """Random rows for each input; indices are inside their smallest table.
+    """Random rows for each input; indices are inside their smallest table, and texts are their codes.
 
     Args:
         graph: with all sizes known but that of the batch.
@@ -19,13 +20,20 @@ def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
         seed: for the same rows each time.
     """
     rng = np.random.default_rng(seed)
-    tables = smallest_tables(graph)
+    tables, allowed = smallest_tables(graph), allowed_numbers(graph)
     data = []
     for name in graph.inputs:
         kind = graph.types[name]
         shape = (rows, *(n or 1 for n in kind.shape[1:]))
         is_int = kind.dtype == INT
-        is_index = is_int or name in tables
-        array = rng.integers(0, tables.get(name, 2), shape) if is_index else rng.normal(size=shape)
+        numbers = allowed.get(name)
+        if name in graph.texts:
+            numbers = [graph.texts[name].code(text) for text in sample_texts(graph.texts[name], numbers)]
+        if numbers:
+            array = rng.choice(numbers, shape)
+        elif is_int or name in tables:
+            array = rng.integers(0, tables.get(name, 2), shape)
+        else:
+            array = rng.normal(size=shape)
         data.append(array.astype(np.int32 if is_int else np.float32))
     return data

@@ -154,6 +154,11 @@ class Op:
         """The number of rows of the table that its first operand indexes; None if it has no table."""
         return None
 
+    @property
+    def takes_only(self) -> Sequence[int] | None:
+        """The only whole numbers that its operand may hold; None if it may hold any."""
+        return None
+
     def always(self, *shapes: Shape) -> float | None:
         """The value of every element of the result if it does not depend on the data; None if it does."""
         return None

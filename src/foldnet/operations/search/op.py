@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -101,6 +102,11 @@ class Lookup(Op):
     def output_dtype(self, *dtypes: Dtype) -> Dtype:
         """Whole numbers."""
         return INT
+
+    @property
+    def takes_only(self) -> Sequence[int] | None:
+        """The keys, if other numbers have no value."""
+        return None if self.others else self.keys
 
     def refusal(self, layer: str, *shapes: Shape) -> str:
         """The error text for a number that is no key."""

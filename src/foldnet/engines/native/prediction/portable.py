@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from foldnet.codegen import convolution, maths, matrix
+from foldnet.codegen import convolution, maths, matrix, text_codes
 from foldnet.codegen.layout import Weights, ctype, pack, row_shape, shape_of_row
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan
@@ -79,6 +79,7 @@ def emit_portable(
     name: str = "predict",
     parameters: Sequence[str] | None = None,
     length_names: Sequence[str] | None = None,
+    coders: Mapping[str, str] | None = None,
 ) -> PortableSource:
     """Strict C99: one function, one row at a time, no allocation, no library but libm.
 
@@ -90,6 +91,7 @@ def emit_portable(
         name: of the function; a C identifier.
         parameters: names of the inputs and then the outputs, C identifiers, too; by default x0, x1, ..., y0, ...
         length_names: names of the lengths; by default length0, length1, ...
+        coders: for inputs of texts, the name of a function from a text to its code; by default there are none.
 
     Raises:
         UnsupportedError: something that only the reference engine computes, or a free axis.
@@ -108,6 +110,7 @@ def emit_portable(
         given = [*ports.parameters, *(f"long {length}" for length in called), "void *workspace"]
         declaration = f"int {name}({', '.join(given)})"
         function, places, body = _function_of_lengths(ports, name, declaration, weights, lengths, called)
+    codes = text_codes.code_functions({f: graph.texts[value] for value, f in (coders or {}).items()})
     small = lengths is None and places.floats + places.ints <= STACK_FLOATS
     head = [
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n",
@@ -116,7 +119,8 @@ def emit_portable(
         "#define BAD(l, number) (bad = bad ? bad : (number) + 1)\n" if body.faults else "",
         FLASH + "\n" + _weights_array(graph, weights) if weights.size else "",
         WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in function else "",
-        maths.functions_for(function),
+        text_codes.FLASH if "TEXT_FLASH" in codes else "",
+        maths.functions_for(function + codes),
         *(
             matrix.portable_kernel(*how)
             for how in matrix.PORTABLE_KERNELS.items()
@@ -125,7 +129,7 @@ def emit_portable(
         convolution.one_position("WEIGHT({})".format) if body.portable_convs else "",
     ]
     return PortableSource(
-        "\n".join([*(h for h in head if h), function]),
+        "\n".join([*(h for h in head if h), function, *([codes] if codes else [])]),
         declaration,
         tuple((ctype(graph, v), row_shape(graph, v)) for v in graph.inputs),
         tuple((ctype(graph, v), shape_of_row(graph, v)) for v in graph.outputs),

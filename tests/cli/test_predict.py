@@ -253,12 +253,3 @@ def test_tables_as_the_options_say(foldnet, wine, rows, keras_y, tmp_path):
     tabs = tmp_path / "x.txt"
     tabs.write_text("\t".join(map(repr, rows[0].tolist())) + "\n")
     assert len(foldnet.json("predict", wine, "--data", tabs, "--delimiter", r"\t")["rows"]) == 1
-
-
-def test_a_network_that_takes_texts_is_refused_by_its_input(foldnet, data, tmp_path):
-    x = Input((11,), dtype="string", name="words")
-    Model(x, layers.Hashing(5)(x)).save(tmp_path / "texts.keras")
-    said = foldnet.refused(
-        "predict", tmp_path / "texts.keras", "--data", data / "wine.csv", "--drop", "quality"
-    )
-    assert "'words' takes texts" in said

@@ -16,9 +16,9 @@ from foldnet.cli.options import (
     TableOptions,
     common,
     is_frozen,
+    network_rows,
     plain,
     print_json,
-    row_shapes,
     table_options,
     weights_option,
     working,
@@ -119,7 +119,7 @@ def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[An
         return None, None
     with ExitStack() as opened:
         inputs = table if target is None else table.without(target)
-        arrays = inputs.blocks(row_shapes(network), opened).all()
+        arrays = network_rows(network, inputs, opened).all()
     x = arrays[0] if len(arrays) == 1 else arrays
     if target is None:
         return x, None

@@ -13,8 +13,8 @@ from foldnet.cli.options import (
     TableOptions,
     common,
     load_network,
+    network_rows,
     print_json,
-    row_shapes,
     table_options,
     weights_option,
 )
@@ -71,7 +71,7 @@ def command(
     x: Any = None
     if options.data:
         with ExitStack() as opened:
-            arrays = options.blocks(row_shapes(model), opened).all()
+            arrays = network_rows(model, options, opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
     explanation = explain(model, x, layer=layer, row=row or 0, channel=channel or 0)
     if html is not None:

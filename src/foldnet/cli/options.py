@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -144,8 +144,13 @@ class TableOptions:
             )
         return given
 
-    def open(self, opened: ExitStack) -> list[Table]:
-        """The tables, open for reading until the stack is closed."""
+    def open(self, opened: ExitStack, texts: Sequence[bool] | None = None) -> list[Table]:
+        """The tables, open for reading until the stack is closed.
+
+        Args:
+            opened: the stack.
+            texts: for each table, whether its columns are texts; by default they are numbers.
+        """
         from foldnet.errors import InputError
         from foldnet.tables import Selection, open_table
 
@@ -163,13 +168,27 @@ class TableOptions:
                     decimal=self.decimal,
                     missing=self.na,
                     encoding=self.encoding,
+                    texts=are_texts,
                 )
             )
-            for path, columns, drop in zip(self.data, self._each("columns"), self._each("drop"), strict=True)
+            for path, columns, drop, are_texts in zip(
+                self.data,
+                self._each("columns"),
+                self._each("drop"),
+                texts or [False] * len(self.data),
+                strict=True,
+            )
         ]
 
-    def blocks(self, inputs: Mapping[str, Sequence[int | None]], opened: ExitStack) -> Rows:
-        """The rows of the tables for a network's inputs (name to shape of one row), block by block.
+    def blocks(
+        self, inputs: Mapping[str, Sequence[int | None]], opened: ExitStack, texts: Collection[str] = ()
+    ) -> Rows:
+        """The rows of the tables for a network's inputs, block by block.
+
+        Args:
+            inputs: for each name the shape of one row.
+            opened: a stack; the tables are open until it is closed.
+            texts: names of the inputs that take texts.
 
         Raises:
             InputError: not one table for each input, or rows of another shape.
@@ -182,7 +201,7 @@ class TableOptions:
             raise InputError(
                 f"the network has {once if len(inputs) == 1 else several}; it was given {len(self.data)} times"
             )
-        tables = self.open(opened)
+        tables = self.open(opened, [name in texts for name in inputs])
         return Rows(tables, [fitted(t, n, s) for t, (n, s) in zip(tables, inputs.items(), strict=True)])
 
 
@@ -297,9 +316,10 @@ def load_network(file: str, weights: str | None = None) -> Network:
     return foldnet.load_model(file, weights=weights) if weights is not None else foldnet.load_model(file)
 
 
-def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
-    """Shape of one row for each input of a network."""
-    return {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+def network_rows(model: Network, options: TableOptions, opened: ExitStack) -> Rows:
+    """The rows of the tables for a network's inputs."""
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    return options.blocks(shapes, opened, [t.name for t in model.inputs if t.dtype == "string"])
 
 
 def print_json(document: object) -> None:

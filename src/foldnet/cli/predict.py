@@ -56,7 +56,8 @@ def command(
 
     Rows are read, predicted and written in blocks, so a table may be larger
     than memory. A row of a table is flat; for an input of higher rank it is
-    reshaped as NumPy's reshape does. The file OUT appears when it is complete.
+    reshaped as NumPy's reshape does. An input of texts takes each cell of a
+    CSV as it is. The file OUT appears when it is complete.
     """
     from foldnet.cli.json_rows import JsonRows
     from foldnet.tables import create_table
@@ -64,12 +65,11 @@ def command(
     options = TableOptions(**table)
     check_outputs({"--out": out}, [file, weights, *options.data], force=force)
     predictor = frozen(file, engine, weights)
-    check_numbers(predictor)
     names = column_names(predictor)
     shapes = {n: s[1:] for n, s in zip(predictor.input_names, predictor.input_shapes, strict=True)}
     started, done = time.perf_counter(), 0
     with ExitStack() as opened:
-        rows = options.blocks(shapes, opened)
+        rows = options.blocks(shapes, opened, text_inputs(predictor))
         to_stdout = out in (None, "-")
         results = opened.enter_context(JsonRows(names) if as_json and to_stdout else create_table(out, names))
         count = opened.enter_context(progress("Predicting", rows.count, show=not to_stdout))
@@ -103,20 +103,10 @@ def frozen(file: str, engine: str = "auto", weights: str | None = None) -> Predi
     return foldnet.freeze(file, engine=engine)
 
 
-def check_numbers(predictor: Predictor) -> None:
-    """Refuse a network that takes texts: tables hold numbers.
-
-    Raises:
-        UnsupportedError: it names the input.
-    """
-    from foldnet.errors import UnsupportedError
-
-    for name, value in zip(predictor.input_names, predictor.graph.inputs, strict=True):
-        if value in predictor.graph.texts:
-            raise UnsupportedError(
-                f"the input {name!r} takes texts, and tables are read as numbers here. Predict in Python, with an "
-                "array of texts: foldnet.freeze(file)(x)"
-            )
+def text_inputs(predictor: Predictor) -> list[str]:
+    """The names of the inputs that take texts."""
+    graph = predictor.graph
+    return [n for n, value in zip(predictor.input_names, graph.inputs, strict=True) if value in graph.texts]
 
 
 def column_names(predictor: Predictor) -> list[str] | None:

@@ -15,8 +15,8 @@ from foldnet.cli.options import (
     TableOptions,
     common,
     load_network,
+    network_rows,
     print_json,
-    row_shapes,
     table_options,
     weights_option,
     working,
@@ -117,7 +117,7 @@ def _check(options: TableOptions, validation: str | None, target: str | None, me
 
 def _blocks(model: Network, options: TableOptions) -> Iterator[Any]:
     with ExitStack() as opened:
-        yield from options.blocks(row_shapes(model), opened)
+        yield from network_rows(model, options, opened)
 
 
 class _Validation:
@@ -129,7 +129,7 @@ class _Validation:
 
     def __iter__(self) -> Iterator[Any]:
         with ExitStack() as opened:
-            rows = self._options.blocks(row_shapes(self._model), opened)
+            rows = network_rows(self._model, self._options, opened)
             (targets,) = self._options.target(self._target).open(opened)
             # The blocks of both have the same length, because they come from the same table.
             count = 4096

@@ -84,6 +84,9 @@ class Dialect:
 class CsvTable(Table):
     """Numbers as text, one line per row."""
 
+    dtype: type[Any] = np.float64
+    """Of the arrays that it gives."""
+
     def __init__(self, path: str, selection: Selection, dialect: Dialect) -> None:
         self.name = "standard input" if path == "-" else path
         self._dialect = dialect
@@ -94,12 +97,15 @@ class CsvTable(Table):
                 raise InputError(f"{self.name}: the table is empty; expected rows of numbers")
             sign = dialect.delimiter or self._delimiter(first)
             self._cells = csv.reader(chain([first], lines), delimiter=sign, strict=True)
-            row = self._next_row() or []
-            names = row if self._is_header(row) else None
+            self._pending: list[tuple[int, list[str]]] = []
+            row = self._ahead() or []
+            names = row if self._is_header(row, selection) else None
             self._width = len(row)
             self._places = selection.places(self._width, names, self.name)
             self._open = opening.pop_all()
-        self._pending = [] if names is not None else [row]
+        if names is not None:
+            del self._pending[0]
+        self._line = 0
         self._names = names
         self.columns = None if names is None else tuple(names[p] for p in self._places)
         self.row_shape = (len(self._places),)
@@ -140,6 +146,22 @@ class CsvTable(Table):
         except csv.Error as error:
             raise FileFormatError(f"{self.name}, line {self._cells.line_num}: {error}") from None
 
+    def _ahead(self) -> list[str] | None:
+        """The next row, which is kept for ``_rows``."""
+        row = self._next_row()
+        if row is not None:
+            self._pending.append((self._cells.line_num, row))
+        return row
+
+    def _rows(self) -> Iterator[list[str]]:
+        """Every row; ``_line`` is the line of the last one."""
+        for line, row in self._pending:
+            self._line = line
+            yield row
+        for row in iter(self._next_row, None):
+            self._line = self._cells.line_num
+            yield row
+
     def _delimiter(self, line: str) -> str:
         signs = [sign for sign in (";", "\t", ",") if sign != self._dialect.decimal]
         found = next((sign for sign in signs if sign in line), None)
@@ -150,7 +172,8 @@ class CsvTable(Table):
             )
         return found or signs[-1]
 
-    def _is_header(self, row: Sequence[str]) -> bool:
+    def _is_header(self, row: Sequence[str], selection: Selection) -> bool:
+        """Whether the first line names the columns."""
         if self._dialect.header is not None:
             return self._dialect.header
         if [cell.strip() for cell in row] == [str(i) for i in range(len(row))]:
@@ -180,42 +203,51 @@ class CsvTable(Table):
     # -- the numbers ----------------------------------------------------------------------------------------
 
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
-        """Arrays of shape (some rows, columns in use) in float64."""
+        """Arrays of shape (some rows, columns in use) in ``dtype``."""
         count = block_rows(rows, (self._width,))
         values = self._values()
         while block := list(islice(values, count)):
-            yield np.array(block, dtype=np.float64)
+            yield np.array(block, dtype=self.dtype)
 
-    def _values(self) -> Iterator[list[float]]:
+    def _values(self) -> Iterator[list[Any]]:
         pick = _picker(self._places, self._width)
-        is_plain = self._dialect.decimal == "." and not self._dialect.missing
         width, blank_line = self._width, 0
-        for row in chain(self._pending, iter(self._next_row, None)):
+        for row in self._rows():
             if not row:
-                blank_line = blank_line or self._cells.line_num
+                blank_line = blank_line or self._blank_line()
                 continue
             if blank_line:
                 raise InputError(f"{self.name}, line {blank_line} is empty, but there are rows after it")
             if len(row) != width:
                 raise InputError(
-                    f"{self.name}, line {self._cells.line_num} has {len(row)} cells, the first line {width}"
+                    f"{self.name}, line {self._line} has {len(row)} cells, the first line {width}"
                 )
-            cells = pick(row)
-            try:
-                if is_plain and "_" not in "".join(cells):
-                    yield [float(cell) for cell in cells]
-                else:
-                    yield [self._dialect.number(cell) for cell in cells]
-            except ValueError:
-                raise self._bad_cell(cells) from None
+            yield self._read_cells(pick(row))
 
-    def _bad_cell(self, cells: Sequence[str]) -> InputError:
-        pairs = zip(self._places, cells, strict=True)
-        place, cell = next((p, c) for p, c in pairs if not self._dialect.is_number(c))
+    def _blank_line(self) -> int:
+        """The number of the line, which is empty; rows may not follow it."""
+        return self._line
+
+    def _read_cells(self, cells: Sequence[str]) -> list[Any]:
+        """The values of the columns in use.
+
+        Raises:
+            InputError: a cell is no value; the message says where.
+        """
+        dialect = self._dialect
+        try:
+            if dialect.decimal == "." and not dialect.missing and "_" not in "".join(cells):
+                return [float(cell) for cell in cells]
+            return [dialect.number(cell) for cell in cells]
+        except ValueError:
+            pairs = zip(self._places, cells, strict=True)
+            place, cell = next((p, c) for p, c in pairs if not dialect.is_number(c))
+        raise InputError(f"{self._where(place)}: {cell[:40]!r} is not a number. {self._mend(cell)}")
+
+    def _where(self, place: int) -> str:
+        """A cell of the last row, for messages."""
         column = f"column {place + 1}" + (f" ({self._names[place]})" if self._names else "")
-        return InputError(
-            f"{self.name}, line {self._cells.line_num}, {column}: {cell[:40]!r} is not a number. {self._mend(cell)}"
-        )
+        return f"{self.name}, line {self._line}, {column}"
 
     def _mend(self, cell: str) -> str:
         """Advice for a cell that is not a number."""

@@ -13,6 +13,7 @@ from foldnet.arrays import Array
 from foldnet.disk.opening import open_file
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
 from foldnet.tables.csv_table import CsvTable, Dialect
+from foldnet.tables.csv_texts import CsvTexts
 from foldnet.tables.select import Selection, describe
 from foldnet.tables.table import Table, block_rows
 
@@ -26,6 +27,7 @@ def open_table(
     decimal: str = ".",
     missing: Collection[str] = (),
     encoding: str = "utf-8",
+    texts: bool = False,
 ) -> Table:
     """Open a table by the ending of its name: ``.npy``, ``.parquet``, else CSV; ``-`` is CSV on stdin.
 
@@ -38,26 +40,29 @@ def open_table(
         decimal: the decimal sign in a CSV.
         missing: cells of a CSV for missing values, which are read as NaN.
         encoding: of a CSV.
+        texts: whether the columns hold texts, which come as arrays of ``str``. Whether the first line of a CSV names
+            the columns can then be told only from names in the selection, or from numbers in other columns.
 
     Raises:
-        InputError: a cell is not a number (the message has line and column), or a column or encoding is unknown.
+        InputError: a cell is not a number (the message has line and column), or a column or encoding is unknown; or
+            a first line may be a row or names.
         FileFormatError: the file does not have the format of its ending.
         OSError: the file cannot be read.
     """
     selection = selection or Selection()
     ending = Path(path).suffix.lower()
     if ending == ".npy":
-        return NpyTable(Path(path), selection)
+        return NpyTable(Path(path), selection, texts=texts)
     if ending in (".parquet", ".pq"):
-        return ParquetTable(Path(path), selection)
+        return ParquetTable(Path(path), selection, texts=texts)
     if ending in (".npz", ".xlsx", ".xls", ".json", ".feather", ".h5", ".zip", ".bz2", ".xz", ".zst"):
         raise UnsupportedError(
             f"{path}: tables are read from CSV (also .csv.gz), .npy and .parquet files, not from {ending}"
         )
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; give the name of a table in it")
-    texts = frozenset(text.strip() for text in missing)
-    return CsvTable(str(path), selection, Dialect(delimiter, header, decimal, texts, encoding))
+    dialect = Dialect(delimiter, header, decimal, frozenset(text.strip() for text in missing), encoding)
+    return (CsvTexts if texts else CsvTable)(str(path), selection, dialect)
 
 
 # -- NPY ----------------------------------------------------------------------------------------------------
@@ -66,7 +71,7 @@ def open_table(
 class NpyTable(Table):
     """A NumPy array in a file, memory-mapped."""
 
-    def __init__(self, path: Path, selection: Selection) -> None:
+    def __init__(self, path: Path, selection: Selection, *, texts: bool = False) -> None:
         self._open = ExitStack()  # the mapping goes with the array
         self.name = str(path)
         open_file(path).close()  # only a regular file: NumPy would wait at a pipe
@@ -75,22 +80,22 @@ class NpyTable(Table):
         except OSError:
             raise
         except Exception as error:  # a damaged header can fail in NumPy's parser in any way
-            raise FileFormatError(f"{path} is not a readable .npy array of numbers: {error}") from None
+            what = "texts (of a dtype such as <U10)" if texts else "numbers"
+            raise FileFormatError(f"{path} is not a readable .npy array of {what}: {error}") from None
         if not isinstance(array, np.ndarray):
             raise FileFormatError(f"{path} is an archive of several arrays; expected a single .npy array")
-        if array.dtype.kind not in "biuf":
-            raise InputError(f"{path} holds {array.dtype}; expected integers or floating-point numbers")
+        if array.dtype.kind not in ("U" if texts else "biuf"):
+            expected = "texts, of a dtype such as <U10" if texts else "integers or floating-point numbers"
+            raise InputError(f"{path} holds {array.dtype}; expected {expected}")
         if array.ndim == 0:
             raise InputError(
-                f"{path} holds a single number; expected one row or more, with the rows as the first axis"
+                f"{path} holds a single value; expected one row or more, with the rows as the first axis"
             )
         self._array = array if array.ndim > 1 else array[:, None]
         self._places: list[int] | None = None
         if selection != Selection():
             if self._array.ndim != 2:
-                raise InputError(
-                    f"{path} has shape {array.shape}; columns can be chosen from rows of numbers only"
-                )
+                raise InputError(f"{path} has shape {array.shape}; columns can be chosen from flat rows only")
             self._places = selection.places(self._array.shape[1], None, self.name)
         self.rows = int(array.shape[0])
         self.row_shape = (
@@ -98,7 +103,7 @@ class NpyTable(Table):
         )
 
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
-        """Arrays of shape (some rows, *row_shape) in the file's own precision."""
+        """Arrays of shape (some rows, *row_shape) in the file's own dtype."""
         count = block_rows(rows, self._array.shape[1:])
         for start in range(0, len(self._array), count):
             block = np.array(self._array[start : start + count])
@@ -129,8 +134,9 @@ def load_pyarrow() -> Any:
 class ParquetTable(Table):
     """Typed columns in a Parquet file, read by pyarrow."""
 
-    def __init__(self, path: Path, selection: Selection) -> None:
+    def __init__(self, path: Path, selection: Selection, *, texts: bool = False) -> None:
         self.name = str(path)
+        self._texts = texts
         self._arrow = arrow = load_pyarrow()
         if not path.is_file():
             raise FileNotFoundError(2, "No such file or directory", self.name)
@@ -151,7 +157,7 @@ class ParquetTable(Table):
         self.row_shape = (len(places),)
 
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
-        """Arrays of shape (some rows, columns in use), in the precision that holds every column."""
+        """Arrays of shape (some rows, columns in use), in the precision that holds every column, or of texts."""
         names = list(self.columns or ())
         done = 0
         for batch in self._batches(block_rows(rows, self.row_shape), names):
@@ -160,18 +166,25 @@ class ParquetTable(Table):
                     row = batch.column(name).is_null().to_pylist().index(True)
                     raise InputError(
                         f"{self.name}, row {done + row + 1}, column {name!r}: the value is missing. Fill it, "
-                        "for instance with NaN; the prediction for that row is then nan."
+                        + (
+                            "for instance with an empty text."
+                            if self._texts
+                            else "for instance with NaN; the prediction for that row is then nan."
+                        )
                     )
             yield np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in names])
             done += batch.num_rows
 
     def _check_type(self, schema: Any, place: int) -> None:
         field, kinds = schema.field(place), self._arrow.types
-        if not (
-            kinds.is_integer(field.type) or kinds.is_floating(field.type) or kinds.is_boolean(field.type)
-        ):
+        tests = [kinds.is_integer, kinds.is_floating, kinds.is_boolean]
+        kind, wanted = field.type, "numbers"
+        if self._texts:
+            kind = kind.value_type if kinds.is_dictionary(kind) else kind
+            tests, wanted = [kinds.is_string, kinds.is_large_string], "texts"
+        if not any(test(kind) for test in tests):
             raise InputError(
-                f"{self.name}: column {field.name!r} holds {field.type}, not numbers. Leave it out with "
+                f"{self.name}: column {field.name!r} holds {field.type}, not {wanted}. Leave it out with "
                 f"--drop; the table has {describe(len(schema.names), schema.names)}"
             )
 

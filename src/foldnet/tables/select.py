@@ -39,10 +39,25 @@ class Selection:
             raise InputError(f"{where}: no column is left to use; the table has {describe(width, names)}")
         return left
 
+    def names_one_of(self, cells: Sequence[str]) -> bool:
+        """Whether it chooses one of these cells by its text, so that they name columns.
+
+        >>> Selection("colour,2").names_one_of(["size", "colour"]), Selection("1-2").names_one_of(["1", "2"])
+        (True, False)
+        """
+        items = {item for text in (self.columns, self.drop) if text is not None for item in _items(text)}
+        return any(cell in items and not _POSITIONS.fullmatch(cell) for cell in cells)
+
+
+_POSITIONS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in next(csv.reader([text], skipinitialspace=True), [])]
+
 
 def _places(text: str, width: int, names: Sequence[str] | None, where: str) -> list[int]:
-    items = [item.strip() for item in next(csv.reader([text], skipinitialspace=True), [])]
-    return [place for item in items for place in _place(item, width, names, where)]
+    return [place for item in _items(text) for place in _place(item, width, names, where)]
 
 
 def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> list[int]:
@@ -52,7 +67,7 @@ def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> li
                 f"{where}: {names.count(item)} columns are named {item!r}; choose by position, from 1"
             )
         return [names.index(item)]
-    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", item)
+    match = _POSITIONS.fullmatch(item)
     if match:
         first = int(match[1])
         last = int(match[2] or first)

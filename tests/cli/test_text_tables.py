@@ -159,6 +159,9 @@ def test_other_commands_read_texts(foldnet, mixed, tmp_path):
     found = foldnet("doctor", network, *data(folder), "--json")
     assert "statistics-differ-from-data" in found.stdout
     foldnet.ok("recalibrate", network, *data(folder), "-o", tmp_path / "again.keras")
+    foldnet.ok("freeze", network, "--to-c", tmp_path / "mixed_c")
+    for table in ([], data(folder)):
+        assert foldnet.json("verify", network, "--against", tmp_path / "mixed_c", *table)["ok"]
     rows = [np.array(COLOURS)[:, None], SIZES[:, None]]
     hidden = Model(model.inputs, model.get_layer("bn").input).predict(rows)
     mean = load_model(tmp_path / "again.keras").get_layer("bn").get_weights()[2]

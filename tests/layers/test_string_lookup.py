@@ -410,11 +410,6 @@ def test_insight_reads_texts():
     np.testing.assert_array_equal(values["joined"], hidden)
 
 
-def test_what_does_not_take_texts_says_so():
-    with pytest.raises(UnsupportedError, match=r"'words' of .* takes texts.*verify"):
-        foldnet.verify(lambda *x: x[0], text_network())
-
-
 def test_exported_with_weights_beside_it_and_names_that_collide(tmp_path):
     a, b = Input((1,), dtype="string", name="a"), Input((1,), dtype="string", name="a_texts")
     odd = "y\n\"'é"

@@ -26,8 +26,8 @@ def test_the_operations_that_have_mistakes():
         name for name, op in every_op().items() if rules("mistakes", op)
     }
     assert {
-        "Binary", "Conv", "ConvTranspose", "Pad", "PadSame", "Pool", "Product", "Reshape", "Scan", "Slice", "Softmax",
-        "Stretch", "Unary", "Where",
+        "Binary", "Conv", "ConvTranspose", "Lookup", "Pad", "PadSame", "Pool", "Product", "Reshape", "Scan", "Slice",
+        "Softmax", "Stretch", "Unary", "Where",
     } == {type(PREDICTING[label].op).__name__ for label in WITH_MISTAKES}  # fmt: skip
 
 

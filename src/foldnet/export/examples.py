@@ -7,8 +7,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.graph.sample_texts import sample_texts
-from foldnet.graph.tables import allowed_numbers, smallest_tables
+from foldnet.graph.tables import sample_numbers, smallest_tables
 
 
 def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
@@ -20,17 +19,14 @@ def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
         seed: for the same rows each time.
     """
     rng = np.random.default_rng(seed)
-    tables, allowed = smallest_tables(graph), allowed_numbers(graph)
+    tables, numbers = smallest_tables(graph), sample_numbers(graph)
     data = []
     for name in graph.inputs:
         kind = graph.types[name]
         shape = (rows, *(n or 1 for n in kind.shape[1:]))
         is_int = kind.dtype == INT
-        numbers = allowed.get(name)
-        if name in graph.texts:
-            numbers = [graph.texts[name].code(text) for text in sample_texts(graph.texts[name], numbers)]
-        if numbers:
-            array = rng.choice(numbers, shape)
+        if numbers.get(name):
+            array = rng.choice(numbers[name], shape)
         elif is_int or name in tables:
             array = rng.integers(0, tables.get(name, 2), shape)
         else:

@@ -155,8 +155,8 @@ class Op:
         return None
 
     @property
-    def takes_only(self) -> Sequence[int] | None:
-        """The only whole numbers that its operand may hold; None if it may hold any."""
+    def looks_up(self) -> tuple[Sequence[int], bool] | None:
+        """The whole numbers that it knows, and whether it takes others, too; None if it looks nothing up."""
         return None
 
     def always(self, *shapes: Shape) -> float | None:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from foldnet.arrays import Array
 from foldnet.graph.texts import Texts
 
 PER_BIN = 3
 """How many other texts to find for each bin, if bins are few."""
-MOST = 240
-"""How many other texts there are at most."""
+FEWEST, MOST = 40, 240
+"""How many other texts there are at least, and at most."""
 TRIES = 4000
 LETTERS = (
     "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 _-.,;'\"?\\/äßéøЖλعकあ語\u00a0\U0001f600\U00020000\uffff"
@@ -42,14 +41,15 @@ def sample_texts(texts: Texts, allowed: Iterable[int] | None = None, seed: int =
 
 
 def _others(texts: Texts, only: set[int] | None, seed: int) -> Iterator[str]:
-    enough = min(PER_BIN * texts.bins, MOST)
+    enough = min(max(PER_BIN * texts.bins, FEWEST), MOST)
+    per_bin = max(PER_BIN, -(-FEWEST // texts.bins))
     counts: Counter[int] = Counter()
     taken = set(texts.known)
     for tried, text in enumerate(_made(texts, seed)):
         if counts.total() >= enough or tried >= TRIES:
             return
         code = -1 if text in taken else texts.code(text)
-        if text not in taken and counts[code] < PER_BIN and (only is None or code in only):
+        if text not in taken and counts[code] < per_bin and (only is None or code in only):
             counts[code] += 1
             taken.add(text)
             yield text
@@ -57,15 +57,16 @@ def _others(texts: Texts, only: set[int] | None, seed: int) -> Iterator[str]:
 
 def _made(texts: Texts, seed: int) -> Iterator[str]:
     """The empty text, changes of known texts, and letters of all kinds."""
-    yield ""
     generator = np.random.default_rng(seed)
+    yield ""
+    for length in LENGTHS:
+        yield _drawn(generator, length)
     for text in texts.known[:: max(1, len(texts.known) // 8)][:8]:
         yield from (text + "a", text[:-1], text.upper(), f" {text}")
     while True:
         for length in LENGTHS:
-            yield "".join(_drawn(generator, length))
+            yield _drawn(generator, length)
 
 
-def _drawn(generator: np.random.Generator, length: int) -> list[str]:
-    places: Array = generator.integers(0, len(LETTERS), length)
-    return [LETTERS[k] for k in places]
+def _drawn(generator: np.random.Generator, length: int) -> str:
+    return "".join(LETTERS[k] for k in generator.integers(0, len(LETTERS), length))

@@ -38,6 +38,7 @@ class Candidate:
         of_given_rows: whether it is numbers computed before, which exist for those rows only.
         own_names: whether its layers have their own names, as in another network; unknown names are then ignored,
             while an unknown name that the user wrote is an error.
+        takes_codes: whether it takes the codes of texts, as a program in C.
         row: for a function, its result for one row without a batch axis, one array per output.
     """
 
@@ -48,6 +49,7 @@ class Candidate:
     flat: bool = False
     of_given_rows: bool = False
     own_names: bool = False
+    takes_codes: bool = False
     row: Outputs | None = None
 
 
@@ -126,6 +128,7 @@ def _from_path(path: Path) -> Candidate:
             f"{kind} {path.name!r}, run as its own program",
             lambda inputs: run(path, inputs),
             flat=path.is_dir(),
+            takes_codes=path.is_dir(),
         )
     if path.suffix == ".foldnet":
         from foldnet.predictor import load_predictor
@@ -171,13 +174,16 @@ def _from_network(network: Network) -> Candidate:
     graph = lower(network)
     program = ReferenceProgram(graph, "float32")
 
+    def read(inputs: Sequence[Array]) -> list[Array]:
+        return read_rows(graph, list(inputs) if len(inputs) > 1 else inputs[0])
+
     def layers(inputs: Sequence[Array]) -> dict[str, Array]:
-        values = program.values(inputs)
+        values = program.values(read(inputs))
         return {path: values[name] for path, name in graph.layer_outputs.items()}
 
     return Candidate(
         f"network {network.name!r} on the reference engine",
-        lambda inputs: program.run(read_rows(graph, list(inputs) if len(inputs) > 1 else inputs[0])),
+        lambda inputs: program.run(read(inputs)),
         layers,
         own_layers=True,
         own_names=True,

@@ -28,6 +28,7 @@ def common_mistakes(
     exact: ExactValues,
     outputs: Sequence[str],
     paths: Mapping[str, str],
+    inputs: Sequence[Array],
 ) -> Findings:
     """The common mistakes that a candidate's outputs show.
 
@@ -37,9 +38,10 @@ def common_mistakes(
         exact: the right values.
         outputs: names of the network's outputs.
         paths: of the layers that make them.
+        inputs: the rows as the candidate gets them.
     """
     found: list[Diagnosis] = []
-    for name, one in _each(candidate, answers, exact, outputs):
+    for name, one in _each(candidate, answers, exact, outputs, inputs):
         words, path = words_for(one.name), paths.get(name, name)
         note = f" ({one.note})" if one.note else ""
         message = f"{words.what.format(layer=repr(path))}{note}: {words.remedy}."
@@ -52,13 +54,17 @@ def common_mistakes(
 
 
 def _each(
-    candidate: Candidate, answers: Answers, exact: ExactValues, outputs: Sequence[str]
+    candidate: Candidate,
+    answers: Answers,
+    exact: ExactValues,
+    outputs: Sequence[str],
+    inputs: Sequence[Array],
 ) -> Iterator[tuple[str, ResultMistake]]:
     if answers.nothing:
         yield outputs[0], ResultMistake("returns-nothing", 0.0)
         return
     if candidate.row is not None and _could_not(answers, exact, outputs):
-        rows = _by_rows(candidate.row, exact, outputs)
+        rows = _by_rows(candidate.row, exact, outputs, inputs)
         if rows is not None:
             yield outputs[0], ResultMistake("takes-one-row", rows)
             return
@@ -100,13 +106,16 @@ def _could_not(answers: Answers, exact: ExactValues, outputs: Sequence[str]) -> 
 
 
 def _by_rows(
-    row: Callable[[Sequence[Array]], list[Array]], exact: ExactValues, outputs: Sequence[str]
+    row: Callable[[Sequence[Array]], list[Array]],
+    exact: ExactValues,
+    outputs: Sequence[str],
+    inputs: Sequence[Array],
 ) -> float | None:
     """The largest error of the function on single rows; None if it is wrong there, too."""
     worst = 0.0
     try:
-        for i in range(min(ROWS, len(exact.inputs[0]))):
-            results = row([x[i] for x in exact.inputs])
+        for i in range(min(ROWS, len(inputs[0]))):
+            results = row([x[i] for x in inputs])
             for name, result in zip(outputs, results, strict=True):
                 right = exact.values[name][i : i + 1]
                 if result.dtype.kind not in "fiub" or result.size != right.size:

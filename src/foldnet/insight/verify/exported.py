@@ -43,9 +43,12 @@ def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
 
     Raises:
         FoldnetError: the file fails; the message has the last line that it printed.
+        InputError: a text ends in NUL.
     """
     with tempfile.TemporaryDirectory() as folder:
         given, wanted = Path(folder, "in.npz"), Path(folder, "out.npz")
+        if any(x.dtype.kind == "O" for x in inputs):
+            raise InputError("a text ends in NUL, which the file that hands the rows over cannot hold")
         np.savez(given, *inputs)
         _run([sys.executable, "-c", _DRIVER, str(path.resolve()), str(given), str(wanted)], path.name, b"")
         with np.load(wanted, allow_pickle=False) as file:

@@ -16,12 +16,14 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.graph.tables import smallest_tables
+from foldnet.graph.tables import sample_numbers, smallest_tables
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes import Suspect
 from foldnet.insight.verify.sight import VISIBLE, Sight
 
 ROWS = 64
+MOST_ROWS = 1024
+"""For a vocabulary of which 64 rows cannot hold each number once."""
 SCALES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0)
 CLIMBS = 24
 FREE = 5
@@ -30,14 +32,23 @@ FREE = 5
 
 @dataclass(frozen=True)
 class Source:
-    """The distribution of one input: a centre and a width for floats, a count for indices."""
+    """The distribution of one input: a centre and a width for floats, numbers to choose from for whole ones."""
 
     shape: tuple[int, ...]
     center: Array
     width: Array
-    count: int | None
+    numbers: Array | None
     origin: str
     masked: float | None = None
+    whole: bool = False
+    """Whether each of the numbers must occur."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows hold each of the numbers once, if they are to choose from, but not too many."""
+        if self.numbers is None or not self.whole:
+            return ROWS
+        return min(max(ROWS, -(-len(self.numbers) // max(int(np.prod(self.shape)), 1))), MOST_ROWS)
 
     def draw(self, generator: np.random.Generator, rows: int, scale: float) -> Array:
         """Fresh rows; half of them end in positions that a mask leaves out, if there is one."""
@@ -48,24 +59,24 @@ class Source:
         return drawn
 
     def _drawn(self, generator: np.random.Generator, rows: int, scale: float) -> Array:
-        if self.count is not None:
-            drawn = generator.integers(0, self.count, (rows, *self.shape))
+        if self.numbers is not None:
+            count = len(self.numbers)
+            drawn = generator.integers(0, count, (rows, *self.shape))
             if scale == 1.0:  # the first draw covers the whole table
                 flat = drawn.reshape(-1)
-                spread = np.unique(
-                    np.linspace(0, self.count - 1, min(self.count, flat.size)).round().astype(int)
-                )
+                spread = np.unique(np.linspace(0, count - 1, min(count, flat.size)).round().astype(int))
                 flat[: spread.size] = generator.permutation(spread)
-            return drawn.astype(np.int32)
+            return np.asarray(self.numbers[drawn])
         noise = generator.standard_normal((rows, *self.shape))
         return (self.center + scale * self.width * noise).astype(np.float32)
 
     def near(self, generator: np.random.Generator, row: Array, rows: int) -> Array:
         """Rows that differ a little, or somewhat more, from one row."""
         copies = np.repeat(row[None], rows, axis=0)
-        if self.count is not None:
+        if self.numbers is not None:
             swap = generator.random(copies.shape) < 0.2
-            return np.where(swap, generator.integers(0, self.count, copies.shape), copies).astype(np.int32)
+            others = self.numbers[generator.integers(0, len(self.numbers), copies.shape)]
+            return np.where(swap, others, copies).astype(np.int32)
         step = 10.0 ** generator.uniform(-2.5, 0.7, (rows, *(1,) * len(self.shape)))
         noise = generator.standard_normal(copies.shape)
         shrink = generator.choice([1.0, 1.0, 0.5, 2.0], (rows, *(1,) * len(self.shape)))
@@ -102,7 +113,8 @@ def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
             if suspect not in best or seen[top] > best[suspect][0]:
                 best[suspect] = (float(seen[top]), [x[top] for x in rows])
 
-    first = [s.draw(generator, ROWS, SCALES[0]) for s in sources]
+    count = max(s.rows for s in sources)
+    first = [s.draw(generator, count, SCALES[0]) for s in sources]
     look(first)
     for scale in SCALES[1:]:
         if unseen():
@@ -118,7 +130,7 @@ def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
     inputs = [
         np.concatenate([x, *(row[i][None] for row in extra)]).astype(x.dtype) for i, x in enumerate(first)
     ]
-    how = f"{len(inputs[0])} rows made: {ROWS} drawn around {' and '.join(dict.fromkeys(s.origin for s in sources))}"
+    how = f"{len(inputs[0])} rows made: {count} drawn around {' and '.join(dict.fromkeys(s.origin for s in sources))}"
     if extra:
         how += f", {len(extra)} found among {tried} rows for what those did not show"
     if blind := len(unseen()):
@@ -146,9 +158,13 @@ def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
     makers = [s.layer.masked_value for s in sites if name in s.operands]
     masked = next((m for m in makers if m is not None), None) if shape else None
     if (table := smallest_tables(graph).get(name)) is not None:
-        return Source(shape, zero, one, table, f"all {table} rows of an embedding's table", masked)
+        rows = np.arange(table, dtype=np.int32)
+        return Source(shape, zero, one, rows, f"all {table} rows of an embedding's table", masked)
+    if numbers := sample_numbers(graph).get(name):
+        what = f"the {len(numbers)} codes of texts" if name in graph.texts else "the numbers of a vocabulary"
+        return Source(shape, zero, one, np.array(numbers, np.int32), f"{what} for {name!r}", masked, True)
     if kind.dtype == INT:
-        return Source(shape, zero, one, 10, "the whole numbers 0 to 9", masked)
+        return Source(shape, zero, one, np.arange(10, dtype=np.int32), "the whole numbers 0 to 9", masked)
     for site in sites:
         weights = site.layer.named_weights
         kept_axes = getattr(site.layer, "kept_axes", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.errors import InputError, UnsupportedError
+from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.insight.arguments import positive, whole
 from foldnet.insight.oracle import FACTOR, RUNS, Oracle, row_scale
@@ -18,9 +18,10 @@ from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verify.candidates import adapt
 from foldnet.insight.verify.common_mistakes import common_mistakes
 from foldnet.insight.verify.comparison import Answers, Point, compare, largest, run_candidate
-from foldnet.insight.verify.diagnosis import diagnose
+from foldnet.insight.verify.diagnosis import TellApart, diagnose
 from foldnet.insight.verify.probe import make_inputs
 from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
+from foldnet.insight.verify.text_rows import TextRows, given_rows
 from foldnet.insight.verify.verification import LayerResult, Status, Verification
 from foldnet.lowering.lower import lower
 from foldnet.network import Network
@@ -54,7 +55,8 @@ def verify(
             layer, as an iterator of such pairs, or as an ``.npz`` file.
         model: the network, or the path of its file.
         x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are generated
-            for which every layer has a visible effect, if possible.
+            for which every layer has a visible effect, if possible; those of texts hold all that the layers know, and
+            others.
         tolerance: the largest difference allowed, relative to 1 or to the row's largest value where that is
             more; by default it is measured from the network's own rounding errors.
         rows: the largest number of rows to use of ``x``, evenly spread.
@@ -85,17 +87,20 @@ def verify(
     network = _network(model)
     examined = adapt(candidate)
     graph = lower(network)
-    if graph.texts:
-        raise UnsupportedError(
-            f"the input {next(iter(graph.texts))!r} of {network.name!r} takes texts, and verify compares what is "
-            "computed from numbers; verify the network that begins after its StringLookup or Hashing"
-        )
     sight = Sight(Oracle(graph), sites_of(network, graph))
     if x is None and examined.of_given_rows:
         raise InputError("give x, the rows for which these numbers were computed")
-    inputs, how, chosen = (*make_inputs(sight, seed), None) if x is None else _given(graph, x, rows)
+    if x is None:
+        inputs, how = make_inputs(sight, seed)
+        texts, chosen = TextRows(graph), None
+        shown = texts.shown(inputs)
+    else:
+        inputs, shown, how, chosen = _given(graph, x, rows)
+        texts = TextRows(graph, shown)
     values = sight.oracle.values(inputs)
-    answers = run_candidate(examined, inputs, [values[name] for name in graph.outputs])
+    answers = run_candidate(
+        examined, inputs if examined.takes_codes else shown, [values[n] for n in graph.outputs]
+    )
     answers = _of_rows(
         _by_path(sight, answers, examined.own_names), chosen if examined.of_given_rows else None
     )
@@ -106,7 +111,7 @@ def verify(
     departs, message = _message(order, points)
     in_order = {name: points[name] for name in sorted(points, key=lambda n: order.get(n, len(order)))}
     findings = common_mistakes(
-        examined, answers, exact, graph.outputs, {s.output: s.path for s in sight.sites}
+        examined, answers, exact, graph.outputs, {s.output: s.path for s in sight.sites}, shown
     )
     if not findings.certain:
         # A mistake in a layer that gives exactly these numbers is better evidence than a pattern in the numbers.
@@ -125,7 +130,7 @@ def verify(
         diagnoses=findings.diagnoses,
         departs=departs,
         searched=findings.searched,
-        tell_apart=findings.tell_apart,
+        tell_apart=_as_shown(findings.tell_apart, texts),
     )
 
 
@@ -139,14 +144,27 @@ def _network(model: object) -> Network:
     raise InputError(f"model is a network or the path of its file, not a {type(model).__name__}")
 
 
-def _given(graph: Graph, x: object, rows: int) -> tuple[list[Array], str, Array | None]:
-    """The caller's rows (at most ``rows``), a description of them, and their indices if not all are used."""
+def _given(graph: Graph, x: object, rows: int) -> tuple[list[Array], list[Array], str, Array | None]:
+    """The caller's rows (at most ``rows``).
+
+    Returns:
+        What the network computes on, what the candidate gets, a description, and the rows' indices if not all are used.
+    """
     inputs = read_rows(graph, x)
+    shown = given_rows(graph, x, inputs)
     count = len(inputs[0])
     if count <= rows:
-        return inputs, f"the {count} given", None
+        return inputs, shown, f"the {count} given", None
     chosen = np.linspace(0, count - 1, rows).round().astype(int)
-    return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread", chosen
+    how = f"{rows:,} of the {count:,} given, evenly spread"
+    return [a[chosen] for a in inputs], [a[chosen] for a in shown], how, chosen
+
+
+def _as_shown(row: TellApart | None, texts: TextRows) -> TellApart | None:
+    """The row that tells explanations apart, with its texts."""
+    if row is None:
+        return None
+    return replace(row, x=[part.tolist() for part in texts.shown([np.array(codes) for codes in row.x])])
 
 
 def _by_path(sight: Sight, answers: Answers, own_names: bool) -> Answers:

@@ -104,9 +104,9 @@ class Lookup(Op):
         return INT
 
     @property
-    def takes_only(self) -> Sequence[int] | None:
-        """The keys, if other numbers have no value."""
-        return None if self.others else self.keys
+    def looks_up(self) -> tuple[Sequence[int], bool]:
+        """The keys, and whether other numbers have a value."""
+        return self.keys, self.others > 0
 
     def refusal(self, layer: str, *shapes: Shape) -> str:
         """The error text for a number that is no key."""

@@ -103,7 +103,10 @@ def _patch(output: str, made: Sequence[tuple[Site, Mistake]]) -> Patch:
             if mistake.shown is not None:
                 shown = as_shaped(mistake.shown(read, right), right)
             if mistake.compute is not None:
-                right = as_shaped(rounded_result(mistake.compute(read, right), read, rounded), right)
+                wrong = mistake.compute(read, right)
+                right = as_shaped(
+                    rounded_result(wrong, read, rounded) if wrong.dtype.kind == "f" else wrong, right
+                )
         values[output] = right
         values.pop(shown_as(output), None)
         if shown is not None:

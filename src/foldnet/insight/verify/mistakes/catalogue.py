@@ -110,6 +110,10 @@ CATALOGUE = {
         "{layer} is computed with the hard_sigmoid of another version of Keras",
         "hard_sigmoid is clip(0.2 * x + 0.5, 0, 1) until Keras 2, and clip(x / 6 + 0.5, 0, 1) in Keras 3",
     ),
+    "hash-ignored": Words(
+        "{layer} gives all texts or numbers outside its vocabulary the same index",
+        "give them the hash modulo the number of bins, FarmHash's Fingerprint64 of a text's UTF-8 bytes",
+    ),
     "heads-order": Words(
         "{layer} takes the values of its heads in another order",
         "reshape (rows, positions, heads * size) to (rows, positions, heads, size), then transpose to (rows, heads, "
@@ -118,6 +122,10 @@ CATALOGUE = {
     "heads-shared": Words(
         "in {layer}, other heads of the query share a head of key and value",
         "neighbouring heads of the query share one: np.repeat, not np.tile",
+    ),
+    "index-offset": Words(
+        "the indices of {layer} begin without those that come first",
+        "the indices of a vocabulary come after that of mask_token and num_oov_indices others",
     ),
     "input-ignored": Words("the input {layer} is not used", "use the input's values"),
     "input-not-scaled": Words(
@@ -155,6 +163,10 @@ CATALOGUE = {
     "mask-inverted": Words(
         "{layer} attends to the positions that its mask leaves out", "a mask is True where a position counts"
     ),
+    "masked-as-other": Words(
+        "{layer} takes what is masked for a value outside its vocabulary",
+        'mask_token has index 0, or none in other modes than "int"',
+    ),
     "mean-missing": Words("{layer} does not subtract the mean", "subtract the moving mean first"),
     "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it does nothing"),
     "not-turned-round": Words(
@@ -171,6 +183,10 @@ CATALOGUE = {
     ),
     "only-one-row": Words(
         "the candidate gives the prediction of the first row alone", "return one for every row: no [0] at the end"
+    ),
+    "other-as-masked": Words(
+        "{layer} gives index 0, that of what is masked, to values outside its vocabulary",
+        "give them the index after that of mask_token",
     ),
     "output-as-share": Words(
         "the candidate divides what {layer} gives by 100", "return the numbers as they are"
@@ -279,6 +295,10 @@ CATALOGUE = {
     "variance-without-sqrt": Words(
         "{layer} divides by the variance, not by its square root",
         "divide by np.sqrt(variance + epsilon)",
+    ),
+    "vocabulary-order": Words(
+        "the vocabulary of {layer} is taken in another order, such as sorted",
+        "take it in the order of get_vocabulary()",
     ),
     "wrong-dtype": Words(
         "the candidate gives no plain numbers where {layer} does", "return an array of float32 or float64"

@@ -16,6 +16,8 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
+from foldnet.graph.tables import sample_numbers, smallest_tables
 from foldnet.insight.blocks import Rounded
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
@@ -24,6 +26,7 @@ from foldnet.insight.verify.mistakes.in_operations import makes_used_mask, masks
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers.base import Layer
 from foldnet.operations.along.op import Softmax
+from foldnet.operations.mistakes import wrong_results
 
 NEUTRAL = {
     "alpha": 0.0,
@@ -54,7 +57,9 @@ def of_layer(site: Site, graph: Graph) -> Iterator[Mistake]:
 
 
 def _of_input(graph: Graph, name: str) -> Iterator[Mistake]:
-    yield Mistake("input-ignored", lambda operands, right: np.zeros_like(right), sight=True)
+    numbers = sample_numbers(graph).get(name) or [0]
+    constant = 0 if 0 in numbers else numbers[0]
+    yield Mistake("input-ignored", lambda operands, right: np.full_like(right, constant), sight=True)
     shape = graph.types[name].shape
     for axis in range(len(shape) - 1, 0, -1):
         if shape[axis] != 1:
@@ -80,6 +85,8 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
     """The layer left out; a reshape that reads its values in another order."""
     if len(site.operands) > 1:
         return  # leaving out one of its operands is a separate mistake, see below
+    if site.call.inputs[0].dtype == "string" or _has_own_mistakes(site, graph):
+        return  # what it looks up is no index
     if not all(n.op.keeps_values in ("in place", "all") for n in site.nodes):
         # Without it, its mask is missing as well: see ``masking_left_out``.
         yield Mistake(_name_of_absence(site), _left_out, sight=not makes_used_mask(site, graph))
@@ -95,6 +102,14 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
         if order != tuple(range(1, len(shape) + 1)) and not np.array_equal(wrong, right):
             is_column_major = order == tuple(range(len(shape), 0, -1))
             yield Mistake("channels-order", _in_order(order), f"axes {order}", sight=is_column_major)
+
+
+def _has_own_mistakes(site: Site, graph: Graph) -> bool:
+    """Whether a layer looks numbers up, and what follows would not take them, or it has mistakes of its own."""
+    searches = [n for n in site.nodes if n.op.looks_up]
+    return any(any(wrong_results(graph, n)) for n in searches) or (
+        bool(searches) and site.output in smallest_tables(graph)
+    )
 
 
 def _name_of_absence(site: Site) -> str:
@@ -161,6 +176,8 @@ def _of_result(site: Site, graph: Graph) -> Iterator[Mistake]:
     shape = graph.types[site.output].shape
     if shape[-1] != 1:
         yield Mistake("channels-order", _reversed(len(shape) - 1), "result")
+    if graph.types[site.output].dtype == INT:
+        return
     yield Mistake("float16-rounding", lambda operands, right: half(right), "results", jumps=True)
     if recipe_of(site) is None:
         yield Mistake("float16-rounding", lambda operands, right: half(right), "all", jumps=True)

@@ -44,6 +44,10 @@ def test_cells_of_a_csv_are_texts_as_they_are(tmp_path, text, selection, options
     assert read(path, *selection, rows=1, **options) == [["007", "a, b"], ["", "nan"]]
 
 
+def test_cells_keep_their_blanks(tmp_path):
+    assert read(csv_file(tmp_path, 'x,y\n a,"b "\n \t, \n'), header=True) == [[" a", "b "], [" \t", " "]]
+
+
 def test_cells_that_are_all_numbers_are_no_names(tmp_path):
     assert read(csv_file(tmp_path, "007,1\n8,x\n")) == [["007", "1"], ["8", "x"]]
 

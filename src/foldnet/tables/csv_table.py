@@ -97,7 +97,7 @@ class CsvTable(Table):
                 raise InputError(f"{self.name}: the table is empty; expected rows of numbers")
             sign = dialect.delimiter or self._delimiter(first)
             self._cells = csv.reader(chain([first], lines), delimiter=sign, strict=True)
-            self._pending: list[tuple[int, list[str]]] = []
+            self._pending: list[list[str]] = []
             row = self._ahead() or []
             names = row if self._is_header(row, selection) else None
             self._width = len(row)
@@ -105,7 +105,6 @@ class CsvTable(Table):
             self._open = opening.pop_all()
         if names is not None:
             del self._pending[0]
-        self._line = 0
         self._names = names
         self.columns = None if names is None else tuple(names[p] for p in self._places)
         self.row_shape = (len(self._places),)
@@ -147,20 +146,11 @@ class CsvTable(Table):
             raise FileFormatError(f"{self.name}, line {self._cells.line_num}: {error}") from None
 
     def _ahead(self) -> list[str] | None:
-        """The next row, which is kept for ``_rows``."""
+        """The next row, which stays the next one of the table."""
         row = self._next_row()
         if row is not None:
-            self._pending.append((self._cells.line_num, row))
+            self._pending.append(row)
         return row
-
-    def _rows(self) -> Iterator[list[str]]:
-        """Every row; ``_line`` is the line of the last one."""
-        for line, row in self._pending:
-            self._line = line
-            yield row
-        for row in iter(self._next_row, None):
-            self._line = self._cells.line_num
-            yield row
 
     def _delimiter(self, line: str) -> str:
         signs = [sign for sign in (";", "\t", ",") if sign != self._dialect.decimal]
@@ -212,7 +202,7 @@ class CsvTable(Table):
     def _values(self) -> Iterator[list[Any]]:
         pick = _picker(self._places, self._width)
         width, blank_line = self._width, 0
-        for row in self._rows():
+        for row in chain(self._pending, iter(self._next_row, None)):
             if not row:
                 blank_line = blank_line or self._blank_line()
                 continue
@@ -220,13 +210,13 @@ class CsvTable(Table):
                 raise InputError(f"{self.name}, line {blank_line} is empty, but there are rows after it")
             if len(row) != width:
                 raise InputError(
-                    f"{self.name}, line {self._line} has {len(row)} cells, the first line {width}"
+                    f"{self.name}, line {self._cells.line_num} has {len(row)} cells, the first line {width}"
                 )
             yield self._read_cells(pick(row))
 
     def _blank_line(self) -> int:
         """The number of the line, which is empty; rows may not follow it."""
-        return self._line
+        return self._cells.line_num
 
     def _read_cells(self, cells: Sequence[str]) -> list[Any]:
         """The values of the columns in use.
@@ -247,7 +237,7 @@ class CsvTable(Table):
     def _where(self, place: int) -> str:
         """A cell of the last row, for messages."""
         column = f"column {place + 1}" + (f" ({self._names[place]})" if self._names else "")
-        return f"{self.name}, line {self._line}, {column}"
+        return f"{self.name}, line {self._cells.line_num}, {column}"
 
     def _mend(self, cell: str) -> str:
         """Advice for a cell that is not a number."""

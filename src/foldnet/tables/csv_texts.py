@@ -35,7 +35,7 @@ class CsvTexts(CsvTable):
     def _blank_line(self) -> int:
         if self._width == 1:
             raise InputError(
-                f'{self.name}, line {self._line} is empty: write "" for an empty text, or remove the line'
+                f'{self.name}, line {self._cells.line_num} is empty: write "" for an empty text, or remove the line'
             )
         return super()._blank_line()
 

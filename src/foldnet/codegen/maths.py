@@ -25,6 +25,20 @@ def literal(value: float) -> str:
     return (text if "." in text or "e" in text else text + ".0") + "f"
 
 
+_DEFINED = {
+    "fn_bits": "typedef union { float f; int32_t i; } fn_bits;\n",
+    "AS_A_LOOP": """\
+/* Before a short loop: gcc would write it out, and makes a vector of it only if it does not. */
+#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__)
+#define AS_A_LOOP _Pragma("GCC unroll 1")
+#else
+#define AS_A_LOOP
+#endif
+""",
+}
+"""What functions name that is none."""
+
+
 @cache
 def _functions() -> dict[str, str]:
     text = "".join(header(__file__, n) for n in ("maths.h", "rows.h", "texts.h"))
@@ -48,6 +62,6 @@ def functions_for(code: str) -> str:
                 order[name] = None
 
     need(code)
-    bits = "typedef union { float f; int32_t i; } fn_bits;\n"
     texts = [known[name] for name in order]
-    return "\n".join(([bits] if any("fn_bits" in t for t in texts) else []) + texts)
+    needed = [define for name, define in _DEFINED.items() if any(name in text for text in texts)]
+    return "\n".join([*needed, *texts])

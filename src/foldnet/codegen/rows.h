@@ -9,6 +9,7 @@ static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm
   for (int q = 0; q < 8; q++)
     tops[q] = top;
   for (int i = 0; i < whole; i += 8)
+    AS_A_LOOP
     for (int q = 0; q < 8; q++)
       tops[q] = x[i + q] > tops[q] ? x[i + q] : tops[q];
   for (int q = 0; q < 8; q++)

@@ -42,6 +42,13 @@ STACK_FLOATS = 16_384
 
 HEADERS = ("math", "pthread", "sched", "signal", "stdint", "stdlib", "time")
 
+GCC = """\
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-pre")
+#endif
+"""
+"""It makes sure that gcc computes functions of vectors once: it would do so for constants that they may be cut to, too."""
+
 FMA = """\
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define FMA(a, b, c) {fma}(a, b, c)
@@ -161,6 +168,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     faults = tuple(row.faults)
     pieces = [
         "#define _GNU_SOURCE\n" + "".join(f"#include <{name}.h>\n" for name in HEADERS),
+        GCC,
         FMA.format(fma="__builtin_fmaf"),
         '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
         needed(matrix.vector_types(types), "\n".join(kernels)),

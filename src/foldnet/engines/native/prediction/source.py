@@ -47,7 +47,7 @@ GCC = """\
 #pragma GCC optimize("no-tree-pre")
 #endif
 """
-"""It makes sure that gcc computes functions of vectors once: it would do so for constants that they may be cut to, too."""
+"""So that gcc computes functions of vectors once, and not again for the limits that their arguments are cut to."""
 
 FMA = """\
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)

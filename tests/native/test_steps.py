@@ -28,8 +28,8 @@ from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, data_of,
 
 LABELS = SIDE_BY_SIDE + ONE_BY_ONE
 GROUPS = [LABELS[k::16] for k in range(16)]
-FREE_LABELS = [label for label in LABELS if FREE[label][0]][::2]
-FREE_GROUPS = [FREE_LABELS[k::8] for k in range(8)]
+FREE_LABELS = [label for label in LABELS if FREE[label][0]][::4]
+FREE_GROUPS = [FREE_LABELS[k::5] for k in range(5)]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from foldnet.operations.resampling.op import Mix
 from foldnet.operations.resampling.weights import as_matrix
 from tests.export.export_stranger import predictions
 from tests.support.keras_pairs import Case, keras_answers, keras_layer
+from tests.support.same_as_keras import assert_close, pair, results
 
 LENGTHS = {
     1: [(3,), (5,), (11,), (1,)],
@@ -123,6 +124,46 @@ def test_one_axis_may_be_free_and_the_other_known():
             assert_near(foldnet.freeze(network, engine="reference")(x), exact, name)
             if known:
                 assert_near(foldnet.freeze(network, engine="native")(x), exact, name)
+
+
+def over_two_axes(kit, given, model):
+    x = given((None, None, 3))
+    return model(x, [kit.Softmax(axis=[1, 2])(x), kit.Softmax(axis=[2, 1])(kit.Permute((2, 1, 3))(x))])
+
+
+def over_all_axes(kit, given, model):
+    x, mask = given((None, None, 2)), given((None, None, 2), dtype="bool")
+    return model([x, mask], kit.Softmax(axis=[1, 2, 3])(x, mask=mask))
+
+
+def attending_over_two_axes(kit, given, model):
+    x, y = given((None, None, 6)), given((None, None, 5))
+    return model([x, y], kit.MultiHeadAttention(2, 3, attention_axes=(1, 2))(x, y))
+
+
+@pytest.mark.parametrize("build", [over_two_axes, over_all_axes, attending_over_two_axes])
+def test_softmax_over_several_free_axes_is_kerass_by_one_code(build, made, tmp_path):
+    theirs, ours = pair(build)
+    predict, rng, files, expected = foldnet.freeze(ours, engine="native"), np.random.default_rng(5), {}, {}
+    for lengths in LENGTHS[2]:
+        rows = [
+            (rng.normal(0, 3, size=(2, *lengths, int(t.shape[-1]))) > 0)
+            if t.dtype == "bool"
+            else rng.normal(0, 3, size=(2, *lengths, int(t.shape[-1]))).astype(np.float32)
+            for t in theirs.inputs
+        ]
+        exact = results(theirs, rows)
+        for run in (predict, foldnet.freeze(ours, engine="reference")):
+            assert_close(run.results(rows), exact)
+        path = tmp_path / f"net_{'_'.join(map(str, lengths))}.py"
+        to_numpy(predict.graph, path)
+        files[path], expected[path] = (
+            [np.asarray(x, np.int32 if x.dtype == bool else np.float32) for x in rows],
+            exact,
+        )
+    assert len(made) == 1
+    for path, found in predictions(files).items():
+        assert_close(found, expected[path])
 
 
 def test_at_each_step_of_time_distributed():

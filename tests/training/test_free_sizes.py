@@ -19,6 +19,10 @@ MIDDLES = {
     "padded": lambda kit: kit.Resizing(4, 5, pad_to_aspect_ratio=True, fill_value=1.5),
     "center": lambda kit: kit.CenterCrop(4, 5),
     "means": lambda kit: kit.AdaptiveAveragePooling2D((2, 3)),
+    "softmax": lambda kit: kit.Softmax(axis=[1, 2]),
+    "attention": lambda kit: (
+        lambda x: kit.MultiHeadAttention(2, 3, use_bias=False, attention_axes=(1, 2))(x, x)
+    ),
     "enlarged": lambda kit: kit.UpSampling2D((2, 1), interpolation="bilinear"),
 }
 

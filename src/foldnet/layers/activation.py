@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph.op import Elementwise
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation, named_activation
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.along.op import Reduce
 from foldnet.operations.along.op import Softmax as SoftmaxOp
-from foldnet.operations.elementwise.op import Binary, Where
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.structure.op import Reshape, Transpose, like
 from foldnet.setting_types import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 
@@ -286,8 +288,7 @@ def masked_softmax(
 def softmax_over(b: Lowering, layer: Layer, x: str, axes: Sequence[int]) -> str:
     """Softmax along one axis, or over several together, which are first reshaped into one.
 
-    Raises:
-        UnsupportedError: several axes, and a free size.
+    What is one axis cannot become several of free sizes again, so that over these it is written out.
     """
     shape = b.shape(x)
     axes = sorted(axes)
@@ -297,9 +298,10 @@ def softmax_over(b: Lowering, layer: Layer, x: str, axes: Sequence[int]) -> str:
     order = (*others, *axes)
     together = [shape[a] for a in axes]
     if together.count(None) > 1:
-        raise UnsupportedError(
-            f"layer {layer.name!r}: softmax over axes {tuple(axes)} needs to know all their sizes but one, got {shape}"
-        )
+        top = b.emit(Reduce("max", tuple(axes), keepdims=True), x)
+        powers = b.emit(Unary(Elementwise("exponential")), b.emit(Binary(kind="subtract"), x, top))
+        total = b.emit(Reduce("sum", tuple(axes), keepdims=True), powers)
+        return b.emit(Binary(kind="divide"), powers, total)
     first = [like(place) if n is None else n for place, n in enumerate([shape[a] for a in others]) if place]
     size = -1 if None in together else prod(n or 0 for n in together)
     y = b.emit(SoftmaxOp(len(others)), b.emit(Reshape((*first, size)), b.emit(Transpose(order), x)))

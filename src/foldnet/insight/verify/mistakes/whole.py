@@ -16,7 +16,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, AxisOp
 from foldnet.graph.tables import sample_numbers, smallest_tables
 from foldnet.insight.blocks import Rounded
 from foldnet.insight.sites import Site
@@ -25,7 +25,6 @@ from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.verify.mistakes.in_operations import makes_used_mask, masks_read
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers.base import Layer
-from foldnet.operations.along.op import Softmax
 from foldnet.operations.mistakes import wrong_results
 
 NEUTRAL = {
@@ -184,7 +183,7 @@ def _of_result(site: Site, graph: Graph) -> Iterator[Mistake]:
     last = next(n for n in site.nodes[::-1] if n.output == site.output)
     if last is not site.nodes[0] and last.op.is_activation and recipe_of(site) is None:
         yield from _of_activation(last.inputs, shape, graph)
-    if isinstance(last.op, Softmax) and not last.op.log:
+    if isinstance(last.op, AxisOp) and last.op.weighs:
         yield from _of_softmax(last.inputs[0], last.op.axis, len(shape))
     elif shape[-1] == 1 and site.output in graph.outputs:
         yield Mistake("softmax-one-unit", lambda operands, right: np.ones_like(right))

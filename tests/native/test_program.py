@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet.engines.native import NativeProgram, cache
+from foldnet.engines.native.prediction import program as program_module
 from foldnet.engines.native.prediction.program import default_threads
 from foldnet.errors import InputError
 from foldnet.graph.graph import GraphBuilder
@@ -222,6 +223,28 @@ def test_the_number_of_threads_is_the_users(monkeypatch):
         monkeypatch.setenv("FOLDNET_THREADS", wrong)
         with pytest.raises(InputError, match="FOLDNET_THREADS"):
             default_threads()
+
+
+@pytest.mark.parametrize(
+    ("said", "threads"),
+    [
+        ("max 100000", 8),
+        ("150000 100000", 2),
+        ("50000 100000", 1),
+        ("900000 100000", 8),
+        ("", 8),
+        ("1 0", 8),
+        (None, 8),
+    ],
+)
+def test_threads_are_no_more_than_a_container_s_time_is_worth(said, threads, monkeypatch, tmp_path):
+    """Threads beyond that would only use up the time of the others."""
+    monkeypatch.delenv("FOLDNET_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(program_module, "QUOTA", tmp_path / "cpu.max")
+    if said is not None:
+        (tmp_path / "cpu.max").write_text(said)
+    assert default_threads() == threads
 
 
 def test_small_loops_are_not_written_out(tmp_path, monkeypatch):

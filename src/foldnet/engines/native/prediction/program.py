@@ -24,8 +24,22 @@ OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-a
 up to eight times as long, for code that is no faster. clang has no such option, and is not to speak of it."""
 
 
+QUOTA = "/sys/fs/cgroup/cpu.max"
+"""Where Linux says how much processor time a container may have: microseconds in a period, or ``max``."""
+
+
+def _processors_of_container() -> int | None:
+    """As many processors as its time is worth, rounded up; None if it has no limit."""
+    try:
+        with open(QUOTA, encoding="ascii") as file:  # noqa: PTH123 - pathlib is slow to import
+            time, period = (int(text) for text in file.read().split())
+        return max(1, -(-time // period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
 def default_threads() -> int:
-    """Threads for large batches: ``$FOLDNET_THREADS``, else the processors this process may use.
+    """Threads for large batches: ``$FOLDNET_THREADS``, else the processors that this process and its container may use.
 
     Raises:
         InputError: the variable is not a positive number.
@@ -35,9 +49,8 @@ def default_threads() -> int:
         if not chosen.isdecimal() or int(chosen) < 1:
             raise InputError(f"FOLDNET_THREADS is {chosen!r}; it must be a number of threads, 1 or more")
         return int(chosen)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(own, _processors_of_container() or own)
 
 
 Rows = list[tuple[tuple[int, ...], type[np.generic]]]

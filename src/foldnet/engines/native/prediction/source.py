@@ -167,7 +167,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     code = "\n".join(parts)
     faults = tuple(row.faults)
     pieces = [
-        "#define _GNU_SOURCE\n" + "".join(f"#include <{name}.h>\n" for name in HEADERS),
+        "#define _GNU_SOURCE 1\n" + "".join(f"#include <{name}.h>\n" for name in HEADERS),
         GCC,
         FMA.format(fma="__builtin_fmaf"),
         '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',

@@ -385,7 +385,8 @@ def text_network():
     known = StringLookup(vocabulary=["a", "b"], output_mode="count", num_oov_indices=2)(words)
     x = layers.BatchNormalization(name="bn")(layers.Concatenate(name="joined")([known, number]))
     model = Model([words, number], Dense(1)(x))
-    model.get_layer("bn").set_weights([np.full(6, v) for v in (1.0, 0.0, 9.0, 4.0)])
+    rng = np.random.default_rng(4)
+    model.get_layer("bn").set_weights([rng.uniform(low, low + 3, 6) for low in (0.5, -1.0, 8.0, 3.0)])
     return model
 
 

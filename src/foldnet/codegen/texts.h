@@ -17,7 +17,7 @@ static inline uint64_t fn_mixed(uint64_t u, uint64_t v, uint64_t by) {
   return (b ^ b >> 47) * by;
 }
 
-/* FarmHash's fingerprint of up to 16 bytes, as in github.com/google/farmhash. */
+/* The fingerprint of up to 16 bytes. */
 static inline uint64_t fn_hash_16(const unsigned char *text, int count) {
   const uint64_t k0 = 0xc3a5c85c97cb3127u, k2 = 0x9ae16a3b2f90404fu;
   if (count == 0)

@@ -39,7 +39,7 @@ def _processors_of_container() -> int | None:
 
 
 def default_threads() -> int:
-    """Threads for large batches: ``$FOLDNET_THREADS``, else the processors that this process and its container may use.
+    """Threads of a call: ``$FOLDNET_THREADS``, else the processors that this process and its container may use.
 
     Raises:
         InputError: the variable is not a positive number.
@@ -119,7 +119,8 @@ class NativeProgram:
 
     Args:
         graph: all sizes but the batch's known (``graph.bind``).
-        threads: for large batches; by default ``$FOLDNET_THREADS`` or every processor. Results do not depend on it.
+        threads: for large batches, and for single rows with much work; by default ``default_threads()``. Results do not
+            depend on it.
 
     Raises:
         UnsupportedError, CompileError: as ``NativeCode`` does.

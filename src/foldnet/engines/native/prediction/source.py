@@ -41,6 +41,7 @@ TEAM_COST = 2_000_000
 STACK_FLOATS = 16_384
 
 HEADERS = ("math", "pthread", "sched", "signal", "stdint", "stdlib", "time")
+"""Of the system, which the code includes."""
 
 GCC = """\
 #if defined(__GNUC__) && !defined(__clang__)

@@ -17,6 +17,7 @@ PART_COST = 32_000
 """Multiply-adds of a part, at least: a microsecond or two, where taking it costs a tenth of one."""
 
 MOST_PARTS = 32
+"""As many bits as ``steps.h`` has for them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Step:
 
 
 Lines = Sequence[str | Step]
+"""Statements in order, some of which have parts."""
 
 
 def in_order(lines: Lines) -> list[str]:
@@ -53,7 +55,7 @@ def divided_cost(lines: Lines) -> int:
 
 
 def in_steps(lines: Lines) -> tuple[list[str], int]:
-    """The statements for several threads, and how many steps they have; see ``TURNS`` in ``runtime.h``."""
+    """The statements for several threads, and how many steps they have; see ``TURNS`` in ``steps.h``."""
     text: list[str] = []
     alone: list[str] = []
     count = 0

@@ -31,6 +31,9 @@ os.environ.setdefault(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Python looks for cycles again and again among all that Keras and JAX keep: a fifteenth of the time of most tests.
+gc.set_threshold(50_000, 20, 50)
+
 # How long an example takes says how busy the machine is.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,16 +31,30 @@ READ_BEFORE = "FOLDNET_TESTS_HEADERS"
 def unoptimized(code, symbol, *options):
     """``cache.load`` for code that runs a few times; it has the same bits, but takes its time."""
     options = (*options, *QUICK)
-    if OF_THE_SYSTEM[0] in code:
-        with contextlib.suppress(CompileError):  # there is no compiler
-            options += read_before(compiler.find().command, options)
+    with contextlib.suppress(CompileError):  # there is no compiler
+        command = compiler.find().command
+        options += quick_linker(command)
+        if OF_THE_SYSTEM[0] in code:
+            options += read_before(command, options)
     return as_shipped(code, symbol, *options)
+
+
+@functools.cache
+def quick_linker(command):
+    """The linker gold, where gcc has it: it takes two thirds of the usual one's time."""
+    if not _is_gcc(command) or shutil.which("ld.gold") is None:
+        return ()
+    return ("-fuse-ld=gold",)
+
+
+def _is_gcc(command):
+    return "gcc" in Path(command[0]).resolve().name
 
 
 @functools.cache
 def read_before(command, options):
     """What lets gcc take the headers of the system as it has read them; nothing for other compilers."""
-    if READ_BEFORE not in os.environ or "gcc" not in Path(command[0]).resolve().name:
+    if READ_BEFORE not in os.environ or not _is_gcc(command):
         return ()
     folder = Path(os.environ[READ_BEFORE], kept.digest(repr((command, options)).encode()).hex()[:16])
     header, made, digest = folder / "system.h", folder / f"{os.getpid()}.h", folder / "digest"

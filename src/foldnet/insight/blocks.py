@@ -82,21 +82,24 @@ class Blocks(dict[str, Array]):
 
     def patch(self, name: str, rounded: Rounded) -> None:
         """Replace a value in the networks that have a patch for it."""
-        right = [self.block(self[name], k) for k in range(len(self.networks))]
-        written = [self._written(name, k, x, rounded) for k, x in enumerate(right)]
-        values = [w.get(name, x) for w, x in zip(written, right, strict=True)]
-        for key in {name}.union(*written):
-            self[key] = np.concatenate([w.get(key, x) for w, x in zip(written, values, strict=True)])
+        right = self[name]
+        written = {k: self._written(name, k, rounded) for k in self._patching(name)}
+        values = [written.get(k, {}).get(name, self.block(right, k)) for k in range(len(self.networks))]
+        self[name] = np.concatenate(values)
+        for key in {key for made in written.values() for key in made} - {name}:
+            self[key] = np.concatenate([written.get(k, {}).get(key, x) for k, x in enumerate(values)])
 
-    def _written(self, name: str, number: int, right: Array, rounded: Rounded) -> dict[str, Array]:
+    def _patching(self, name: str) -> list[int]:
+        return [k for k, n in enumerate(self.networks) if name in n.patches and k not in self.broken]
+
+    def _written(self, name: str, number: int, rounded: Rounded) -> dict[str, Array]:
+        """What the patch of a network writes; nothing if it breaks."""
         block = _Block(self, number)
-        patch = self.networks[number].patches.get(name)
-        if patch is not None and number not in self.broken:
-            try:
-                patch(block, right, rounded)
-            except BROKEN:
-                self.broken.add(number)
-                return {}
+        try:
+            self.networks[number].patches[name](block, block[name], rounded)
+        except BROKEN:
+            self.broken.add(number)
+            return {}
         return dict(block)
 
 

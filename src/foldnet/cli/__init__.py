@@ -12,7 +12,7 @@ from foldnet import __version__
 from foldnet.cli.errors import errors_reported
 from foldnet.cli.terminal import show_all_letters
 
-COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict")
+COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict", "serve")
 
 EPILOG = """\b
 Examples:
@@ -24,6 +24,7 @@ Examples:
   foldnet verify wine.keras --against wine_predict.py
   foldnet recalibrate wine.keras --data wine.csv --drop quality -o better.keras
   foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
+  foldnet serve wine.foldnet --port 8000
 
 \b
 Exit codes:

@@ -13,18 +13,19 @@ MAX_JSON = 16 << 20
 MAX_DEPTH = 200
 
 
-def parse(text: bytes | str, what: str) -> dict[str, Any]:
+def parse(text: bytes | str, what: str, most: int = MAX_JSON) -> dict[str, Any]:
     """Parse a JSON object.
 
     Args:
         text: UTF-8.
         what: its name in errors.
+        most: bytes that are read.
 
     Raises:
         FileFormatError: not a JSON object, too large or too deep, or a repeated key.
     """
-    if len(text) > MAX_JSON:
-        raise FileFormatError(f"{what} is {len(text):,} bytes of JSON; at most {MAX_JSON:,} are read")
+    if len(text) > most:
+        raise FileFormatError(f"{what} is {len(text):,} bytes of JSON; at most {most:,} are read")
     try:
         value = json.loads(text, parse_constant=NotFinite, parse_float=_number, object_pairs_hook=_object)
     except RecursionError:

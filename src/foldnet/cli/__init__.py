@@ -12,7 +12,18 @@ from foldnet import __version__
 from foldnet.cli.errors import errors_reported
 from foldnet.cli.terminal import show_all_letters
 
-COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict", "serve")
+COMMANDS = (
+    "demo",
+    "summary",
+    "explain",
+    "doctor",
+    "freeze",
+    "verify",
+    "recalibrate",
+    "report",
+    "predict",
+    "serve",
+)
 
 EPILOG = """\b
 Examples:

@@ -15,7 +15,6 @@ from foldnet.cli.options import (
     NEW_FILE,
     TableOptions,
     common,
-    is_frozen,
     network_rows,
     plain,
     print_json,
@@ -77,6 +76,7 @@ def command(
     from foldnet.errors import InputError
     from foldnet.insight.doctor.context import Context
     from foldnet.insight.doctor.run import examine, read_network
+    from foldnet.predictor.file import is_frozen
 
     if len(files) > 1 and (fix or weights or table["data"]):
         raise click.UsageError("--fix, --weights and --data go with one FILE")

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -284,17 +283,6 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
     )
 
 
-def is_frozen(file: str) -> bool:
-    """Whether a file is a predictor that foldnet has saved, by its name or its first bytes."""
-    if file.endswith(".foldnet"):
-        return True
-    path = Path(file)
-    if not path.is_file():
-        return False
-    with path.open("rb") as opened:
-        return opened.read(7) == b"FOLDNET"
-
-
 def load_network(file: str, weights: str | None = None) -> Network:
     """The network of a file that Keras wrote.
 
@@ -307,6 +295,7 @@ def load_network(file: str, weights: str | None = None) -> Network:
     """
     import foldnet
     from foldnet.errors import InputError
+    from foldnet.predictor.file import is_frozen
 
     if is_frozen(file):
         raise InputError(

@@ -13,7 +13,6 @@ from foldnet.cli.options import (
     NEW_FILE,
     TableOptions,
     common,
-    is_frozen,
     load_network,
     print_json,
     progress,
@@ -94,13 +93,11 @@ def command(
 
 def frozen(file: str, engine: str = "auto", weights: str | None = None) -> Predictor:
     """The predictor of a file; a network is frozen first."""
-    import foldnet
+    from foldnet.predictor.freezing import freeze, open_predictor
 
     if weights is not None:
-        return foldnet.freeze(load_network(file, weights), engine=engine)
-    if is_frozen(file):
-        return foldnet.load_predictor(file, engine=engine)
-    return foldnet.freeze(file, engine=engine)
+        return freeze(load_network(file, weights), engine=engine)
+    return open_predictor(file, engine=engine)
 
 
 def text_inputs(predictor: Predictor) -> list[str]:

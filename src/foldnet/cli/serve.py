@@ -36,7 +36,11 @@ Examples:
     help="0 takes a free one, which is printed.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that share the port."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Processes that share the port.",
 )
 @click.option(
     "--threads",

@@ -13,6 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -214,6 +215,17 @@ def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
 
     data = to_bytes(predictor.unfolded, predictor.options)
     write_whole(path, lambda part: part.write_bytes(data))
+
+
+def is_frozen(file: str) -> bool:
+    """Whether a file is a predictor that foldnet has saved, by its name or its first bytes."""
+    if file.endswith(".foldnet"):
+        return True
+    path = Path(file)
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(7) == MAGIC[:7]
 
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:

@@ -86,6 +86,21 @@ def load_predictor(
     return Predictor(unfolded, options)
 
 
+def open_predictor(path: str, *, engine: str | None = None) -> Predictor:
+    """The predictor of a file, whether it was frozen or holds a network.
+
+    Args:
+        path: of the file.
+        engine: as for ``freeze``; None is ``"auto"``, or what a predictor was frozen for.
+
+    Raises:
+        FoldnetError: as ``freeze`` and ``load_predictor`` do.
+    """
+    from foldnet.predictor.file import is_frozen
+
+    return load_predictor(path, engine=engine) if is_frozen(path) else freeze(path, engine=engine or "auto")
+
+
 def same_program(a: Graph, b: Graph) -> bool:
     """Whether two graphs compute the same with the same weights."""
     return (

@@ -120,7 +120,8 @@ class Application:
                 found = None
         if found is None:
             raise RefusedError(
-                404, f"there is nothing at {shown(path)}: the protocol begins at /v2, and metrics are at /metrics"
+                404,
+                f"there is nothing at {shown(path)}: the protocol begins at /v2, and metrics are at /metrics",
             )
         _need(method, "GET")
         return json_answer(found)
@@ -157,7 +158,9 @@ class Application:
         limits = self.limits
         if self._running >= limits.requests:
             raise RefusedError(
-                503, f"{limits.requests} requests are waiting, the most that this server takes: try again", close=True
+                503,
+                f"{limits.requests} requests are waiting, the most that this server takes: try again",
+                close=True,
             )
         end = asyncio.get_running_loop().time() + limits.seconds
         self._running += 1
@@ -262,7 +265,7 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 async def _refuse(send: Send, receive: Receive, answer: Answer, limits: Limits) -> None:
-    """Say no before the body has been read, then read on for a moment, because the client may read after it has sent."""
+    """Refuse before the body has been read; read on for a moment, for clients that send all before they read."""
     await send(_start(answer))
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     try:

@@ -72,7 +72,9 @@ def unpacked(body: bytes, encoding: bytes, most: int) -> bytes:
     if encoding in (b"", b"identity"):
         return body
     if encoding not in _WINDOWS:
-        raise RefusedError(415, f"Content-Encoding must be gzip or deflate, not {encoding.decode('latin-1')!r}")
+        raise RefusedError(
+            415, f"Content-Encoding must be gzip or deflate, not {encoding.decode('latin-1')!r}"
+        )
     reader = zlib.decompressobj(_WINDOWS[encoding])
     try:
         whole = reader.decompress(body, most + 1)
@@ -95,11 +97,15 @@ def whole_header(headers: Mapping[bytes, bytes], name: bytes) -> int | None:
     if value is None:
         return None
     if not value.isdigit() or len(value) > 18:
-        raise RefusedError(400, f"{name.decode().title()} must be a whole number, not {value[:40].decode('latin-1')!r}")
+        raise RefusedError(
+            400, f"{name.decode().title()} must be a whole number, not {value[:40].decode('latin-1')!r}"
+        )
     return int(value)
 
 
 def _too_large(most: int, *, close: bool) -> RefusedError:
     return RefusedError(
-        413, f"the body is larger than {most} bytes, the most that this server takes: send fewer rows", close=close
+        413,
+        f"the body is larger than {most} bytes, the most that this server takes: send fewer rows",
+        close=close,
     )

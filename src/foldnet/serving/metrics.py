@@ -72,8 +72,9 @@ class Metrics:
         """All counters, of all processes if they count together."""
         registry = self._registry
         if folder := os.environ.get(FOLDER):
-            from prometheus_client import multiprocess
+            from prometheus_client import multiprocess as together
 
+            multiprocess: Any = together  # it has no types of its own
             _forget_dead(Path(folder), multiprocess)
             registry = self._package.CollectorRegistry()
             multiprocess.MultiProcessCollector(registry, path=folder)

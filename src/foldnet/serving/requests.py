@@ -63,7 +63,8 @@ def read_request(body: bytes, head: int | None, model: Served) -> InferRequest:
     """
     if head is not None and not 0 < head <= len(body):
         raise RefusedError(
-            400, f"Inference-Header-Content-Length is {head}, and the body has {len(body)} bytes of JSON and tensors"
+            400,
+            f"Inference-Header-Content-Length is {head}, and the body has {len(body)} bytes of JSON and tensors",
         )
     said = parse(body[:head], "the request", most=len(body))
     identity = said.get("id")
@@ -98,7 +99,8 @@ def _inputs(said: Mapping[str, object], rest: memoryview, model: Served) -> dict
         end = start + whole(size, f"binary_data_size of input {name!r}")
         if not start <= end <= len(rest):
             raise RefusedError(
-                400, f"input {name!r} has binary_data_size {size}, and {len(rest) - start} bytes are left after the JSON"
+                400,
+                f"input {name!r} has binary_data_size {size}, and {len(rest) - start} bytes are left after the JSON",
             )
         inputs[name] = from_bytes(rest[start:end], datatype, shape, name)
         start = end
@@ -147,14 +149,18 @@ def _named(name: str, tensors: Sequence[Tensor], what: str, model: str) -> Tenso
     for tensor in tensors:
         if tensor.name == name:
             return tensor
-    raise RefusedError(400, f"model {model!r} has no {what} {shown(name)}; {near(name, [t.name for t in tensors])}")
+    raise RefusedError(
+        400, f"model {model!r} has no {what} {shown(name)}; {near(name, [t.name for t in tensors])}"
+    )
 
 
 def _parameters(given: Mapping[str, object], what: str) -> Mapping[str, object]:
     parameters = mapping(given.get("parameters", {}), f"parameters of {what}")
     for name, instead in _NOT_HERE.items():
         if parameters.get(name):
-            raise RefusedError(400, f"{what} has the parameter {name}, and this server does not have {instead}")
+            raise RefusedError(
+                400, f"{what} has the parameter {name}, and this server does not have {instead}"
+            )
     return parameters
 
 

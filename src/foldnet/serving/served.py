@@ -135,7 +135,10 @@ class Served:
             except FoldnetError:
                 return 0
             shapes = [bound.types[v].shape for v in bound.outputs]
-        itemsizes = [np.dtype(np.int32 if t.datatype == "INT32" else self.predictor.dtype).itemsize for t in self.outputs]
+        itemsizes = [
+            np.dtype(np.int32 if t.datatype == "INT32" else self.predictor.dtype).itemsize
+            for t in self.outputs
+        ]
         one = sum(prod(n or 1 for n in s[1:]) * size for s, size in zip(shapes, itemsizes, strict=True))
         return len(arrays[0]) * one
 

@@ -11,13 +11,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.predictor import Predictor, freeze, load_predictor
+from foldnet.predictor import Predictor
+from foldnet.predictor.freezing import open_predictor
 from foldnet.serving.application import Application, application
 from foldnet.serving.limits import Limits
 from foldnet.serving.metrics import FOLDER, load_prometheus
@@ -45,7 +45,7 @@ class Server:
 
     files: Mapping[str, str]
     engine: str | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     workers: int = 1
     log: str | None = None
 
@@ -70,7 +70,7 @@ class Server:
         uvicorn = load_uvicorn()
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         config = uvicorn.Config(
-            partial(self.application), factory=True, workers=self.workers, http="h11", loop="asyncio", ws="none",
+            self.application, factory=True, workers=self.workers, http="h11", loop="asyncio", ws="none",
             lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
             h11_max_incomplete_event_size=_HEADER_BYTES, timeout_worker_healthcheck=_HEALTH_SECONDS,
         )  # fmt: skip
@@ -90,7 +90,7 @@ class Server:
         return application(self._predictors(), self.limits, report)
 
     def _predictors(self) -> dict[str, Predictor]:
-        return {name: _predictor(path, self.engine) for name, path in self.files.items()}
+        return {name: open_predictor(path, engine=self.engine) for name, path in self.files.items()}
 
 
 def named(files: Sequence[str], names: Sequence[str]) -> dict[str, str]:
@@ -103,7 +103,9 @@ def named(files: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     {'wine': 'models/wine.foldnet'}
     """
     if names and len(names) != len(files):
-        raise ConfigError(f"give --name once for each of the {len(files)} files, in their order, not {len(names)} times")
+        raise ConfigError(
+            f"give --name once for each of the {len(files)} files, in their order, not {len(names)} times"
+        )
     found = list(names) or [Path(file).name.split(".")[0] for file in files]
     twice = {name for name in found if found.count(name) > 1}
     if twice:
@@ -160,12 +162,6 @@ def load_uvicorn() -> Any:
             "serving needs the package uvicorn, which is not installed: pip install 'foldnet[serve]'"
         ) from None
     return uvicorn
-
-
-def _predictor(path: str, engine: str | None) -> Predictor:
-    with Path(path).open("rb") as opened:
-        is_frozen = path.endswith(".foldnet") or opened.read(7) == b"FOLDNET"
-    return load_predictor(path, engine=engine) if is_frozen else freeze(path, engine=engine or "auto")
 
 
 @contextmanager

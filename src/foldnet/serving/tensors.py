@@ -30,7 +30,7 @@ DTYPES = {
 DATATYPES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 """The datatype of each dtype that a result may have."""
 
-_IN_JSON = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
+_IN_JSON: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
 """What Python's JSON makes of the values, by the kind of the dtype."""
 
 _IN_WORDS = {"b": "true and false", "u": "whole numbers from 0", "i": "whole numbers", "f": "numbers"}

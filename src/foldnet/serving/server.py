@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ _HEADER_BYTES = 32_000
 _BACKLOG = 2048
 _HEALTH_SECONDS = 60
 """A process that does not answer its parent for so long is replaced."""
+
+_LAST_SECONDS = 5
+"""How much longer than a request may take the server waits at its end."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,11 @@ class Server:
         uvicorn = load_uvicorn()
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         config = uvicorn.Config(
-            self.application, factory=True, workers=self.workers, http="h11", loop="asyncio", ws="none",
+            self.application, factory=True, workers=self.workers, http="foldnet.serving.protocol:Protocol",
+            loop="asyncio", ws="none",
             lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
             h11_max_incomplete_event_size=_HEADER_BYTES, timeout_worker_healthcheck=_HEALTH_SECONDS,
+            timeout_graceful_shutdown=ceil(self.limits.seconds) + _LAST_SECONDS,
         )  # fmt: skip
         with _ends_well():
             if self.workers == 1:

@@ -17,6 +17,15 @@ from foldnet.tables.select import Selection
 ELSEWHERE = {
     "foldnet demo": "it has tests of its own",
     "foldnet demo --out /tmp/wine --rows 100000": "it has tests of its own",
+    **dict.fromkeys(
+        (
+            "foldnet serve wine.foldnet",
+            "foldnet serve wine.foldnet --port 8000",
+            "foldnet serve wine.keras iris.h5 --port 9000 --workers 2",
+            "foldnet serve models/v3.foldnet --name wine --host 0.0.0.0 --log-requests",
+        ),
+        "a server runs until it is ended: tests/serving starts it with these options",
+    ),
     "cat rows.csv | foldnet predict wine.keras --data - > out.csv": "two programs joined by the shell",
 }
 """Examples that are not run here, and why."""

@@ -21,6 +21,16 @@ OPTIONS = {
     "recalibrate": ("--data", "--validation", "--target", "--metric", "--out"),
     "report": ("--out", "--plots", "--format"),
     "predict": ("--data", "--columns", "--drop", "--out"),
+    "serve": (
+        "--name",
+        "--host",
+        "--port",
+        "--workers",
+        "--threads",
+        "--max-body",
+        "--timeout",
+        "--log-requests",
+    ),
     "doctor": ("--data", "--target", "--check", "--script", "--fix", "--sarif"),
 }
 

@@ -1,4 +1,4 @@
-"""The FastAPI application of the examples, and the code of docs/serving.md."""
+"""The FastAPI application of the examples."""
 
 import json
 import os
@@ -40,12 +40,7 @@ def get(url, document=None):
 def run(command, port):
     """A server that has started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        cwd=EXAMPLE,
-        env=ENVIRONMENT,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
+        [sys.executable, "-m", *command], cwd=EXAMPLE, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
     try:
         end = time.monotonic() + 300

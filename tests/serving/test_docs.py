@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -50,7 +51,8 @@ def test_code_of_the_page(start, tmp_path, monkeypatch, capsys):
 
 def test_options_and_their_defaults():
     command = main.get_command(None, "serve")
-    known = {p.opts[0]: p.default for p in command.params}
+    context = click.Context(command)
+    known = {p.opts[0]: p.get_default(context) for p in command.params}
     said = re.findall(r"^\| (`--[^|]*) \| ([^|]*) \|", TEXT, re.MULTILINE)
     assert len(said) == 8
     for options, defaults in said:
@@ -59,6 +61,4 @@ def test_options_and_their_defaults():
         assert len(names) == len(values)
         for name, value in zip(names, values, strict=True):
             default = known[name]
-            assert value == (
-                "off" if default is False else f"{default:g}" if isinstance(default, float) else str(default)
-            )
+            assert value == (f"{default:g}" if isinstance(default, float) else str(default or "off"))

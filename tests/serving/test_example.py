@@ -74,7 +74,7 @@ SERVERS = {
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_fastapi_application(name, rows):
-    pytest.importorskip(name)
+    pytest.importorskip("uvicorn_worker" if name == "gunicorn" else name)
     port = free_port()
     with run([str(a) for a in SERVERS[name](port)], port) as url:
         assert get(f"{url}/health") == (200, {"status": "ok"})

@@ -4,12 +4,14 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,6 +232,13 @@ def accepts(running):
     return True
 
 
+def workers(running):
+    """Numbers of the processes that serve."""
+    task = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
+    started = {int(n): Path(f"/proc/{n}/cmdline").read_bytes() for n in task.read_text().split()}
+    return {n for n, command in started.items() if b"spawn_main" in command}
+
+
 def test_several_processes_count_together_and_are_replaced(start, rows):
     body = json.dumps({"inputs": [wine_input(rows[:2].tolist(), [2, 11])]}).encode()
     with start(MODELS / "wine.keras", "--name", "red wine", "--workers", 2, "--log-requests") as running:
@@ -239,11 +248,17 @@ def test_several_processes_count_together_and_are_replaced(start, rows):
             assert running.ask("POST", path, body)[0] == 200
         assert running.metrics()['foldnet_rows_total{model="red wine"}'] == 60
         assert running.ask("POST", path, b"{}")[0] == 400
+        before = workers(running)
+        assert len(before) == 2
+        os.kill(min(before), signal.SIGKILL)
+        until(lambda: min(before) not in workers(running) and len(workers(running)) == 2)
+        for _ in range(10):
+            assert running.ask("POST", path, body)[0] == 200
         running.process.send_signal(signal.SIGTERM)
         _, errors = running.process.communicate(timeout=300)
         assert running.process.returncode == 0
         lines = [json.loads(line) for line in errors.splitlines()]
-        assert [line["status"] for line in lines].count(200) == 30
+        assert [line["status"] for line in lines].count(200) == 40
         assert [line["error"] for line in lines if line["status"] == 400] == ['the request has no "inputs"']
 
 
@@ -301,6 +316,43 @@ def refused(*arguments):
     assert "Traceback" not in done.stderr
     assert done.returncode == 2, done.stderr
     return " ".join(done.stderr.split())
+
+
+def test_it_speaks_to_people(rows):
+    """Without --json: where it is, a line for each prediction, and that Ctrl+C has ended it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "foldnet.cli", "serve", MODELS / "iris.h5", "--port", "0", "--log-requests"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        line = process.stdout.readline()
+        port = int(re.fullmatch(r"Serving iris at http://127\.0\.0\.1:(\d+)/v2\n", line)[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        connection.request("GET", "/v2/models/iris")
+        name = json.load(connection.getresponse())["inputs"][0]["name"]
+        for columns, status in ((4, 200), (3, 400)):
+            entry = {
+                "name": name,
+                "shape": [5, columns],
+                "datatype": "FP32",
+                "data": rows[:5, :columns].tolist(),
+            }
+            connection.request("POST", "/v2/models/iris/infer", json.dumps({"inputs": [entry]}))
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == status
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert (process.returncode, rest) == (0, "")
+    good, bad, end = errors.splitlines()
+    assert re.fullmatch(r"iris 200 5 rows \d\.\d+ s", good)
+    assert re.fullmatch(
+        r"iris 400 0 rows \d\.\d+ s: input '.*' has shape \(5, 3\); expected \(rows, 4\)", bad
+    )
+    assert end == "Stopped."
 
 
 def test_a_port_in_use_and_files_that_cannot_be_served(tmp_path):

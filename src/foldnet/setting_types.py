@@ -84,12 +84,16 @@ def shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+LONG_NAME = 200
+"""Characters of a name that are compared with others: one from a stranger may have millions."""
+
+
 def near(name: str, names: Sequence[str]) -> str:
     """Text for errors about an unknown name: similar names, and all names."""
     import difflib  # only errors need it
 
     by_small = {n.lower(): n for n in reversed(names)}
-    found = difflib.get_close_matches(str(name).lower(), by_small, n=3, cutoff=0.6)
+    found = difflib.get_close_matches(str(name)[:LONG_NAME].lower(), by_small, n=3, cutoff=0.6)
     known = ", ".join(names)
     meant = " or ".join(repr(by_small[n]) for n in found)
     return f"did you mean {meant}? All names: {known}" if found else f"it must be one of {known}"

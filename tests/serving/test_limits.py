@@ -143,14 +143,19 @@ def test_bytes_that_do_not_fit(called, predictors):
                        ("9" * 30, "must be a whole number"), ("4.5", "must be a whole number")):  # fmt: skip
         assert said in called.refused(GOOD, **{"Inference-Header-Content-Length": head}), head
     words = {"name": "words", "shape": [2, 1], "datatype": "BYTES"}
-    for data in (
-        struct.pack("<I", 3) + b"red",  # one text alone
-        struct.pack("<I", 3) + b"red" + struct.pack("<I", 2**32 - 1) + b"x",
-        struct.pack("<I", 3) + b"red" + b"\x01\x02",
-        struct.pack("<III", 0, 0, 0),
+    for data, held in (
+        (struct.pack("<I", 3) + b"red", "they hold 1"),
+        (
+            struct.pack("<I", 3) + b"red" + struct.pack("<I", 2**32 - 1) + b"x",
+            "they hold 1 and a part of one",
+        ),
+        (struct.pack("<I", 3) + b"red" + b"\x01\x02", "they hold 1 and a part of one"),
+        (struct.pack("<III", 0, 0, 0), "they hold 3"),
     ):
         entry = {**words, "parameters": {"binary_data_size": len(data)}}
-        assert "input 'words' has 2 texts by its shape" in called.refused({"inputs": [entry]}, data, "mixed")
+        said = called.refused({"inputs": [entry]}, data, "mixed")
+        assert "input 'words' has 2 texts by its shape" in said
+        assert said.endswith(held)
     entry = {**words, "shape": [10**15, 1], "parameters": {"binary_data_size": 7}}
     assert f"has {10**15} texts" in called.refused(
         {"inputs": [entry]}, struct.pack("<I", 3) + b"red", "mixed"

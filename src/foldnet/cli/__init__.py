@@ -13,17 +13,8 @@ from foldnet.cli.errors import errors_reported
 from foldnet.cli.terminal import show_all_letters
 
 COMMANDS = (
-    "demo",
-    "summary",
-    "explain",
-    "doctor",
-    "freeze",
-    "verify",
-    "recalibrate",
-    "report",
-    "predict",
-    "serve",
-)
+    "demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict", "serve",
+)  # fmt: skip
 
 EPILOG = """\b
 Examples:

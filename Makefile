@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist worksteal -q
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench clean
+.PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench dist clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -63,8 +63,17 @@ lint: $(VENV)/.dev
 bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py
 
+# What is published: the sdist and wheels, in dist/.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(PY) scripts/dist.py dist
+
+# A Python for aarch64, which tests run under qemu-user: Debian's packages, unpacked and not installed.
+.arm64:
+	scripts/arm64_python.sh .arm64
+
 clean:
-	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) .test-cache build dist src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) .test-cache .arm64 build dist src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -74,6 +83,7 @@ $(PY):
 SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/predictor/*.c)
 
 $(VENV)/.base: $(PY) $(SOURCES)
+	rm -f src/foldnet/predictor/_fastcall*.so
 	$(PY) -m pip install --quiet -c constraints.txt -e .
 	touch $@
 

@@ -4,8 +4,11 @@
    costs an allocation and the arithmetic. Anything else, and everything before `attach`, goes to the method `_call`,
    which converts, or explains what is wrong. The module is optional: fastcall.py beside it has the same in Python. */
 
+/* Only what stays the same in every later Python: one build serves them all. */
+#define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <string.h>
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include <numpy/arrayobject.h>
 
@@ -48,9 +51,9 @@ static int fits(const FastCall *self, PyArrayObject *x) {
 
 static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
   FastCall *self = (FastCall *)object;
-  if (!self->entry || PyTuple_GET_SIZE(args) != 1 || (kwargs && PyDict_GET_SIZE(kwargs)))
+  if (!self->entry || PyTuple_Size(args) != 1 || (kwargs && PyDict_Size(kwargs)))
     return slow(self, args, kwargs);
-  PyObject *argument = PyTuple_GET_ITEM(args, 0);
+  PyObject *argument = PyTuple_GetItem(args, 0);
   if (!PyArray_CheckExact(argument) || !fits(self, (PyArrayObject *)argument))
     return slow(self, args, kwargs);
   PyArrayObject *x = (PyArrayObject *)argument;
@@ -88,13 +91,13 @@ static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
 }
 
 static int read_shape(PyObject *shape, npy_intp *row, int *rank) {
-  if (!PyTuple_Check(shape) || PyTuple_GET_SIZE(shape) > MAX_RANK) {
+  if (!PyTuple_Check(shape) || PyTuple_Size(shape) > MAX_RANK) {
     PyErr_Format(PyExc_ValueError, "a row's shape is a tuple of at most %d sizes", MAX_RANK);
     return 0;
   }
-  *rank = (int)PyTuple_GET_SIZE(shape);
+  *rank = (int)PyTuple_Size(shape);
   for (int i = 0; i < *rank; i++) {
-    row[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, i));
+    row[i] = PyLong_AsSsize_t(PyTuple_GetItem(shape, i));
     if (row[i] == -1 && PyErr_Occurred())
       return 0;
   }
@@ -153,6 +156,7 @@ static PyObject *attach(FastCall *self, PyObject *args) {
 }
 
 static int traverse(FastCall *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE((PyObject *)self));
   Py_VISIT(self->weights);
   Py_VISIT(self->owner);
   Py_VISIT(self->lengths);
@@ -168,9 +172,11 @@ static int clear(FastCall *self) {
 }
 
 static void dealloc(FastCall *self) {
+  PyTypeObject *made_of = Py_TYPE((PyObject *)self);
   PyObject_GC_UnTrack(self);
   clear(self);
-  Py_TYPE(self)->tp_free((PyObject *)self);
+  PyObject_GC_Del(self);
+  Py_DECREF(made_of);
 }
 
 static PyMethodDef methods[] = {
@@ -178,17 +184,22 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "foldnet.predictor._fastcall.FastCall",
-    .tp_basicsize = sizeof(FastCall),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_doc = PyDoc_STR("Base of a callable that compiled code serves; ``_call`` serves the rest."),
-    .tp_new = PyType_GenericNew,
-    .tp_dealloc = (destructor)dealloc,
-    .tp_traverse = (traverseproc)traverse,
-    .tp_clear = (inquiry)clear,
-    .tp_call = fast_call,
-    .tp_methods = methods,
+static PyType_Slot slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("Base of a callable that compiled code serves; ``_call`` serves the rest.")},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_traverse, traverse},
+    {Py_tp_clear, clear},
+    {Py_tp_call, fast_call},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec type = {
+    .name = "foldnet.predictor._fastcall.FastCall",
+    .basicsize = sizeof(FastCall),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
 };
 
 static struct PyModuleDef module = {
@@ -198,10 +209,9 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__fastcall(void) {
   import_array();
   name_call = PyUnicode_InternFromString("_call");
-  if (!name_call || PyType_Ready(&type) < 0)
-    return NULL;
-  PyObject *made = PyModule_Create(&module);
-  if (made && PyModule_AddObjectRef(made, "FastCall", (PyObject *)&type) < 0)
+  PyObject *made = PyModule_Create(&module), *fast = PyType_FromSpec(&type);
+  if (!name_call || !made || !fast || PyModule_AddObjectRef(made, "FastCall", fast) < 0)
     Py_CLEAR(made);
+  Py_XDECREF(fast);
   return made;
 }

@@ -14,6 +14,8 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from foldnet import system
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -119,6 +121,4 @@ def is_private(path: str, kind: int) -> bool:
         found = os.lstat(path)
     except OSError:
         return False
-    return (
-        stat.S_IFMT(found.st_mode) == kind and found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o022
-    )
+    return stat.S_IFMT(found.st_mode) == kind and system.is_ours(found)

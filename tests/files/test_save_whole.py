@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import foldnet
-from foldnet import layers
-from foldnet.disk import atomic
+from foldnet import layers, system
 from foldnet.files import save
 from foldnet.layers import Input
 from foldnet.sequential import Sequential
@@ -53,7 +52,7 @@ def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path, monkeypatch, name
     assert bytes_in(tmp_path) == before
 
 
-@pytest.mark.parametrize("fails", ["_flush", "Path.replace"])
+@pytest.mark.parametrize("fails", ["flush", "Path.replace"])
 def test_a_failure_at_the_end_leaves_the_old_file(tmp_path, monkeypatch, fails):
     write(network(), tmp_path / "x.keras")
     before = bytes_in(tmp_path)
@@ -61,8 +60,8 @@ def test_a_failure_at_the_end_leaves_the_old_file(tmp_path, monkeypatch, fails):
     def failing(*args):
         raise OSError(5, "Input/output error")
 
-    if fails == "_flush":
-        monkeypatch.setattr(atomic, "_flush", failing)
+    if fails == "flush":
+        monkeypatch.setattr(system, "flush", failing)
     else:
         monkeypatch.setattr(Path, "replace", failing)
     with pytest.raises(OSError, match="Input/output"):

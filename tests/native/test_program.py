@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet.engines.native import NativeProgram, cache
-from foldnet.engines.native.prediction import program as program_module
 from foldnet.engines.native.prediction.program import default_threads
 from foldnet.errors import InputError
 from foldnet.graph.graph import GraphBuilder
@@ -20,6 +19,7 @@ from foldnet.graph.op import INT, Elementwise
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, Gather, Identity, Reshape
+from foldnet.system import linux
 from tests.native.networks import graph_of, random_inputs, table_network
 from tests.operations.op_cases import GRAPHS, joined
 
@@ -241,7 +241,7 @@ def test_threads_are_no_more_than_a_container_s_time_is_worth(said, threads, mon
     """Threads beyond that would only use up the time of the others."""
     monkeypatch.delenv("FOLDNET_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(program_module, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(linux, "QUOTA", tmp_path / "cpu.max")
     if said is not None:
         (tmp_path / "cpu.max").write_text(said)
     assert default_threads() == threads

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
+from foldnet import system
 from foldnet.disk.opening import kind_name, name_of
 from foldnet.errors import ConfigError
 
@@ -56,7 +57,7 @@ def write_all(jobs: Sequence[tuple[str | PathLike[str], Write]]) -> None:
         for part in parts:
             part.unlink(missing_ok=True)
     for folder in {target.parent for target in targets}:
-        _flush(folder)
+        system.flush(folder)
 
 
 @contextmanager
@@ -105,10 +106,10 @@ def _part_beside(target: Path, write: Write) -> Path:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     part = Path(name)
     try:
-        os.fchmod(handle, _mode(target))
+        system.set_mode(handle, _mode(target))
         os.close(handle)
         write(part)
-        _flush(part)
+        system.flush(part)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -122,12 +123,3 @@ def _mode(target: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
-
-
-def _flush(path: Path) -> None:
-    """Flush a file, or a directory's entries, to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

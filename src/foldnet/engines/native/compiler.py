@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
+from foldnet import system
 from foldnet.errors import CompileError
 
 SECONDS = 300
@@ -56,26 +57,19 @@ class Machine:
 @cache
 def machine() -> Machine:
     """This machine: its architecture and the features that its first processor lists."""
-    name = os.uname().machine if hasattr(os, "uname") else sys.platform
-    features = ""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 - pathlib is slow
-            for line in lines:
-                key, _, value = line.partition(":")
-                if key.strip() in ("flags", "Features"):
-                    features = value.strip()
-                    break
-    except OSError:
-        pass  # no such file on this system: the architecture alone is the key
-    return Machine(name, features)
+    return Machine(system.architecture(), system.processor_features())
 
 
 def find() -> Compiler:
     """The compiler to use: ``$CC``, else ``cc``, ``gcc`` or ``clang``, else the ziglang wheel.
 
     Raises:
-        CompileError: there is none, or ``$CC`` names none.
+        CompileError: there is none, ``$CC`` names none, or foldnet compiles nothing on this system.
     """
+    if not system.CAN_COMPILE:
+        raise CompileError(
+            "foldnet compiles its code on Linux and macOS only, and computes with NumPy elsewhere"
+        )
     chosen = os.environ.get("CC", "").strip()
     if chosen:
         import shlex
@@ -179,38 +173,17 @@ _hanging: dict[str, str] = {}
 def _run(command: list[str], given: str, folder: str, compiler: Compiler) -> tuple[int, str]:
     """Exit code and errors of a command that may take so long and no longer; none of its processes outlives that.
 
-    It reads and writes files, and is started without ``subprocess``: a process forked meanwhile would hold on to pipes,
-    and their readers would wait for it to end.
-
     Raises:
         OSError: the files cannot be written.
     """
-    import signal
-
     seconds = time_limit()
     code, errors = os.path.join(folder, "foldnet.c"), os.path.join(folder, "errors")  # noqa: PTH118
     with open(code, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(given)
-    files = [
-        (os.POSIX_SPAWN_OPEN, 0, code, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT, 0o600),
-    ]
-    environment = {**os.environ, "TMPDIR": folder}
     try:
-        # A group of its own, so that the programs that a compiler starts end with it.
-        child = os.posix_spawn(
-            command[0], command, environment, file_actions=files, setpgroup=0, setsigdef=[signal.SIGPIPE]
-        )
+        status = system.run(command, code, errors, folder, seconds)
     except OSError as error:
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
-    maker, status = os.getpid(), None
-    try:
-        status = _exit_code(child, seconds)
-    finally:
-        if status is None and os.getpid() == maker:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
     if status is None:
         _hanging[compiler.identity] = (
             f"{compiler.words} gave no answer within {seconds:g} s and was ended; "
@@ -219,23 +192,6 @@ def _run(command: list[str], given: str, folder: str, compiler: Compiler) -> tup
         raise HangingCompilerError(_hanging[compiler.identity])
     with open(errors, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
         return status, file.read(10_000)
-
-
-def _exit_code(child: int, seconds: float) -> int | None:
-    """How a process ended; None if it did not within the time."""
-    import time
-
-    end, pause = time.monotonic() + seconds, 0.0005
-    while True:
-        try:
-            done, status = os.waitpid(child, os.WNOHANG)
-        except ChildProcessError:  # the process ignores SIGCHLD
-            return 0
-        left = end - time.monotonic()
-        if done or left <= 0:
-            return os.waitstatus_to_exitcode(status) if done else None
-        time.sleep(min(pause, left))
-        pause = min(2 * pause, 0.005)
 
 
 def keep(code: str) -> str:

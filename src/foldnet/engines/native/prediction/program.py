@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from foldnet import system
 from foldnet.arrays import Array
 from foldnet.codegen.layout import pack, shape_of_row
 from foldnet.codegen.size_names import lengths_of
@@ -24,20 +25,6 @@ OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-a
 up to eight times as long, for code that is no faster. clang has no such option, and is not to speak of it."""
 
 
-QUOTA = "/sys/fs/cgroup/cpu.max"
-"""Where Linux says how much processor time a container may have: microseconds in a period, or ``max``."""
-
-
-def _processors_of_container() -> int | None:
-    """As many processors as its time is worth, rounded up; None if it has no limit."""
-    try:
-        with open(QUOTA, encoding="ascii") as file:  # noqa: PTH123 - pathlib is slow to import
-            time, period = (int(text) for text in file.read().split())
-        return max(1, -(-time // period))
-    except (OSError, ValueError, ZeroDivisionError):
-        return None
-
-
 def default_threads() -> int:
     """Threads of a call: ``$FOLDNET_THREADS``, else the processors that this process and its container may use.
 
@@ -49,8 +36,7 @@ def default_threads() -> int:
         if not chosen.isdecimal() or int(chosen) < 1:
             raise InputError(f"FOLDNET_THREADS is {chosen!r}; it must be a number of threads, 1 or more")
         return int(chosen)
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(own, _processors_of_container() or own)
+    return system.processors()
 
 
 Rows = list[tuple[tuple[int, ...], type[np.generic]]]

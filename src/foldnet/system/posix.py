@@ -1,0 +1,95 @@
+"""Linux and macOS."""
+
+from __future__ import annotations
+
+import os
+
+from foldnet.system.linux import allowed_processors, processors_of_container
+from foldnet.system.linux import processor_features as processor_features
+
+CAN_COMPILE = True
+
+
+def architecture() -> str:
+    """The processor's architecture, as ``x86_64``."""
+    return os.uname().machine
+
+
+def processors() -> int:
+    """How many processors this process, and its container, may use."""
+    own = allowed_processors() or os.cpu_count() or 1
+    return min(own, processors_of_container() or own)
+
+
+def is_ours(found: os.stat_result) -> bool:
+    """Whether a file belongs to this user or to root, and nobody else can write to it."""
+    return found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o022
+
+
+def set_mode(handle: int, mode: int) -> None:
+    """Give an open file these permissions."""
+    os.fchmod(handle, mode)
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Flush a file, or a directory's entries, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def run(command: list[str], given: str, errors: str, folder: str, seconds: float) -> int | None:
+    """The exit code of a command that may take so long and no longer; None if it was ended.
+
+    None of its processes outlives that. It reads and writes files, and is started without ``subprocess``: a process
+    forked meanwhile would hold on to pipes, and their readers would wait for it to end.
+
+    Args:
+        command: with the whole path of the program.
+        given: the file that it reads.
+        errors: the file for its errors.
+        folder: for its temporary files.
+        seconds: that it may take.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    import signal
+
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, given, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT, 0o600),
+    ]
+    # A group of its own, so that the programs that it starts end with it.
+    child = os.posix_spawn(
+        command[0], command, {**os.environ, "TMPDIR": folder},
+        file_actions=files, setpgroup=0, setsigdef=[signal.SIGPIPE],
+    )  # fmt: skip
+    maker, status = os.getpid(), None
+    try:
+        status = _exit_code(child, seconds)
+    finally:
+        if status is None and os.getpid() == maker:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    return status
+
+
+def _exit_code(child: int, seconds: float) -> int | None:
+    """How a process ended; None if it did not within the time."""
+    import time
+
+    end, pause = time.monotonic() + seconds, 0.0005
+    while True:
+        try:
+            done, status = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:  # the process ignores SIGCHLD
+            return 0
+        left = end - time.monotonic()
+        if done or left <= 0:
+            return os.waitstatus_to_exitcode(status) if done else None
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, 0.005)

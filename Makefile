@@ -8,6 +8,9 @@ PY := $(VENV)/bin/python
 # Neighbours stay together, since they often share a compiled program; who is done first takes over from the other.
 PYTEST_ARGS ?= -n 2 --dist worksteal -q
 
+# Where bytecode is not kept, each program that a test starts compiles all of foldnet again, for a quarter of a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 FUZZ ?= 100000
 
 .PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench dist clean

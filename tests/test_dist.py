@@ -1,6 +1,5 @@
 """What is published: whole, right for its platform, and at work where there is neither a compiler nor anything else."""
 
-import contextlib
 import os
 import re
 import subprocess
@@ -88,20 +87,17 @@ def test_the_wheel_for_everywhere_has_no_compiled_code(made):
 
 
 def pythons():
-    """Every CPython from 3.11 on that is here, by version."""
-    places = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
-    places += Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob("*/bin")
+    """By version, every CPython from 3.11 on that is here, by its name alone: asking each would take seconds."""
+    places = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob("*/bin")
+    places = [
+        *places,
+        *(Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if "shims" not in folder),
+    ]
     found = {sys.version_info[:2]: Path(sys.executable)}
-    for place in places:
-        for path in place.glob("python3.[0-9]*"):
-            with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
-                ask = [path, "-c", "import sys, venv; print(sys.implementation.name, *sys.version_info[:2])"]
-                said = subprocess.run(
-                    ask, capture_output=True, text=True, check=True, timeout=60
-                ).stdout.split()
-                version = (int(said[1]), int(said[2]))
-                if said[0] == "cpython" and version >= (3, 11):
-                    found.setdefault(version, path)
+    for path in (path for place in places for path in place.glob("python3.*")):
+        minor = path.name.removeprefix("python3.")
+        if minor.isdecimal() and int(minor) >= 11:
+            found.setdefault((3, int(minor)), path)
     return found
 
 

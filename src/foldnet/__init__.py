@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.scale import predict_parts as predict_parts
     from foldnet.sequential import Sequential as Sequential
     from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
     from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
@@ -55,6 +56,7 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "predict_parts": "foldnet.scale",
     "recalibrate": "foldnet.insight.statistics.recalibrate",
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight.verify",

@@ -27,6 +27,9 @@ ELSEWHERE = {
         "a server runs until it is ended: tests/serving starts it with these options",
     ),
     "cat rows.csv | foldnet predict wine.keras --data - > out.csv": "two programs joined by the shell",
+    "foldnet predict wine.keras --data lake/ --columns 1-11 -o out/ --engine dask --scheduler tcp://10.0.0.5:8786": (
+        "tests/scale/test_dask.py has clusters"
+    ),
 }
 """Examples that are not run here, and why."""
 
@@ -68,6 +71,10 @@ def folder(tmp_path_factory, data):
     pytest.importorskip("pyarrow")
     with create_table(folder / "big.parquet", [*columns, "quality"]) as big:
         big.write(np.column_stack([rows, np.ones(len(rows))]))
+    for year in (2023, 2024):
+        part = folder / "lake" / f"year={year}" / "part-0.parquet"
+        part.parent.mkdir(parents=True)
+        part.write_bytes((folder / "big.parquet").read_bytes())
     (folder / "train.py").write_text("from keras import Sequential\nmodel = Sequential()\n")
     model = Sequential([layers.Input((3,)), layers.BatchNormalization(), layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -126,10 +126,10 @@ class TableOptions:
     def without(self, columns: str) -> TableOptions:
         """The same without the columns of the target, which are in the first table."""
         return replace(
-            self, drop=tuple(_joined(d, columns) if i == 0 else d for i, d in enumerate(self._each("drop")))
+            self, drop=tuple(_joined(d, columns) if i == 0 else d for i, d in enumerate(self.each("drop")))
         )
 
-    def _each(self, option: str) -> tuple[str | None, ...]:
+    def each(self, option: str) -> tuple[str | None, ...]:
         """An option's value for each table, whether given once for all or once for each."""
         from foldnet.errors import InputError
 
@@ -172,8 +172,8 @@ class TableOptions:
             )
             for path, columns, drop, are_texts in zip(
                 self.data,
-                self._each("columns"),
-                self._each("drop"),
+                self.each("columns"),
+                self.each("drop"),
                 texts or [False] * len(self.data),
                 strict=True,
             )
@@ -200,6 +200,8 @@ class TableOptions:
             raise InputError(
                 f"the network has {once if len(inputs) == 1 else several}; it was given {len(self.data)} times"
             )
+        from foldnet.tables.predictions import fitted
+
         tables = self.open(opened, [name in texts for name in inputs])
         return Rows(tables, [fitted(t, n, s) for t, (n, s) in zip(tables, inputs.items(), strict=True)])
 
@@ -257,32 +259,6 @@ def block_rows(tables: Sequence[Table]) -> int:
     return max(1, 2**17 // max(1, width))
 
 
-def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, ...]:
-    """Shape of one row of the table for the network; flat rows are reshaped to the network's shape.
-
-    Raises:
-        InputError: the rows have another number of values.
-    """
-    from foldnet.errors import InputError
-    from foldnet.tables.select import describe
-
-    if len(table.row_shape) == len(shape) and all(
-        b in (None, a) for a, b in zip(table.row_shape, shape, strict=True)
-    ):
-        return table.row_shape
-    known = tuple(n for n in shape if n is not None)
-    if len(known) == len(shape) and len(table.row_shape) == 1 and math.prod(known) == table.row_shape[0]:
-        return known
-    if len(shape) == len(table.row_shape) == 1:
-        raise InputError(
-            f"{table.name}: the input {name!r} takes {shape[0]} values per row, and the table has "
-            f"{describe(table.row_shape[0], table.columns)}. Choose with --columns or --drop."
-        )
-    raise InputError(
-        f"{table.name}: the input {name!r} takes rows of shape {tuple(shape)}, not {table.row_shape}"
-    )
-
-
 def load_network(file: str, weights: str | None = None) -> Network:
     """The network of a file that Keras wrote.
 
@@ -330,10 +306,13 @@ def plain(value: object) -> object:
 
 
 @contextmanager
-def progress(what: str, total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, if that is a terminal; yields a function to call with the number of rows done."""
+def progress(what: str, total: int | None, *, show: bool = True) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr, if that is a terminal.
+
+    It yields a function to call with the number of rows or parts done, and with their total if it is known only then.
+    """
     if not (show and sys.stderr.isatty()):
-        yield lambda done: None
+        yield lambda done, total=None: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -341,7 +320,7 @@ def progress(what: str, total: int | None, *, show: bool = True) -> Iterator[Cal
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, advance=done)
+        yield lambda done, total=None: bar.update(task, advance=done, total=total)
 
 
 @contextmanager

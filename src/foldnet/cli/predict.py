@@ -10,7 +10,6 @@ import click
 
 from foldnet.cli.options import (
     FILE,
-    NEW_FILE,
     TableOptions,
     common,
     load_network,
@@ -23,7 +22,6 @@ from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say
 
 if TYPE_CHECKING:
-    from foldnet.arrays import Array
     from foldnet.predictor import Predictor
 
 
@@ -35,21 +33,49 @@ Examples:
   foldnet predict wine.keras --data big.parquet --columns 1-11 -o out.parquet
   foldnet predict wine.keras --data rows.csv.gz --decimal , -o out.csv
   cat rows.csv | foldnet predict wine.keras --data - > out.csv
+  foldnet predict wine.keras --data lake/ --columns 1-11 -o predictions/
+  foldnet predict wine.keras --data "lake/*/*.parquet" --drop quality \\
+    --keep all -o scored/
+  foldnet predict wine.keras --data lake/ --columns 1-11 -o out/ \\
+    --engine dask --scheduler tcp://10.0.0.5:8786
 """
 )
 @click.argument("file", type=FILE)
 @weights_option
-@table_options(required=True, help="CSV, .npy or .parquet; - is CSV on stdin. Once for each input.")
-@click.option(
-    "-o", "--out", type=NEW_FILE, help="File to write: .csv, .npy or .parquet; by default CSV on stdout."
+@table_options(
+    required=True,
+    help="CSV, .npy or .parquet; - is CSV on stdin; a folder or a pattern of .parquet files. Once for each input.",
 )
 @click.option(
-    "--engine", type=click.Choice(["auto", "native", "reference"]), default="auto", show_default=True
+    "-o",
+    "--out",
+    type=click.Path(),
+    help="File to write: .csv, .npy or .parquet; by default CSV on stdout. For a folder or a pattern: a folder.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="LIST",
+    help="Columns of a folder's or pattern's files to write, too, in the form of --columns; or all.",
+)
+@click.option(
+    "--engine", type=click.Choice(["auto", "native", "reference", "dask"]), default="auto", show_default=True
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of the Dask cluster for --engine dask, as tcp://host:8786."
 )
 @writing
 @common
 def command(
-    file: str, weights: str | None, out: str | None, engine: str, force: bool, as_json: bool, **table: Any
+    file: str,
+    weights: str | None,
+    out: str | None,
+    keep: tuple[str, ...],
+    engine: str,
+    scheduler: str | None,
+    force: bool,
+    as_json: bool,
+    **table: Any,
 ) -> None:
     """Predict every row of a table.
 
@@ -57,11 +83,25 @@ def command(
     than memory. A row of a table is flat; for an input of higher rank it is
     reshaped as NumPy's reshape does. An input of texts takes each cell of a
     CSV as it is. The file OUT appears when it is complete.
+
+    Of a folder or a pattern of Parquet files each file becomes a file of the
+    same name below the folder OUT. The same command again makes what is
+    missing there, after an end of any kind. With --engine dask the workers of
+    a Dask cluster make the files; they need foldnet, and the same paths.
     """
     from foldnet.cli.json_rows import JsonRows
+    from foldnet.cli.predict_parts import predict_data_set
+    from foldnet.scale.sources import is_data_set
     from foldnet.tables import create_table
+    from foldnet.tables.predictions import column_names, flat, text_inputs
 
     options = TableOptions(**table)
+    if any(is_data_set(data) for data in options.data):
+        predictor = frozen(file, "auto" if engine == "dask" else engine, weights)
+        cluster = check_scheduler(engine, scheduler)
+        predict_data_set(file, predictor, options, out, keep, cluster, force=force, as_json=as_json)
+        return
+    check_single(engine, scheduler, keep)
     check_outputs({"--out": out}, [file, weights, *options.data], force=force)
     predictor = frozen(file, engine, weights)
     names = column_names(predictor)
@@ -91,6 +131,22 @@ def command(
         say(f"{done:,} rows in {report['seconds']:.2f} s, written to {out}", err=True)
 
 
+def check_scheduler(engine: str, scheduler: str | None) -> str | None:
+    """The address of the cluster; None without one."""
+    if (engine == "dask") != (scheduler is not None):
+        raise click.UsageError("--engine dask and --scheduler ADDRESS belong together; give both or neither")
+    return scheduler
+
+
+def check_single(engine: str, scheduler: str | None, keep: tuple[str, ...]) -> None:
+    """Refuse the options of data sets for a single table."""
+    given = {"--engine dask": engine == "dask", "--scheduler": scheduler is not None, "--keep": bool(keep)}
+    if wrong := [option for option, is_given in given.items() if is_given]:
+        raise click.UsageError(
+            f"{wrong[0]} is for a folder or a pattern of Parquet files; give one with --data, and a folder with -o"
+        )
+
+
 def frozen(file: str, engine: str = "auto", weights: str | None = None) -> Predictor:
     """The predictor of a file; a network is frozen first."""
     from foldnet.predictor.freezing import freeze, open_predictor
@@ -98,41 +154,3 @@ def frozen(file: str, engine: str = "auto", weights: str | None = None) -> Predi
     if weights is not None:
         return freeze(load_network(file, weights), engine=engine)
     return open_predictor(file, engine=engine)
-
-
-def text_inputs(predictor: Predictor) -> list[str]:
-    """The names of the inputs that take texts."""
-    graph = predictor.graph
-    return [n for n, value in zip(predictor.input_names, graph.inputs, strict=True) if value in graph.texts]
-
-
-def column_names(predictor: Predictor) -> list[str] | None:
-    """Names for the columns of the predictions; None if the result has more than one axis per row.
-
-    Raises:
-        InputError: several results, one of which has more than one axis per row.
-    """
-    from foldnet.errors import InputError
-
-    shapes = [shape[1:] for shape in predictor.output_shapes]
-    numbered = [f"prediction_{k}" for k in range(1, len(shapes) + 1)] if len(shapes) > 1 else ["prediction"]
-    stems = predictor.options.output_names or numbered
-    names: list[str] = []
-    for stem, shape in zip(stems, shapes, strict=True):
-        if len(shape) == 1 and shape[0] is not None:
-            names += [stem] if shape[0] == 1 else [f"{stem}_{k}" for k in range(1, shape[0] + 1)]
-        elif len(shapes) == 1:
-            return None
-        else:
-            raise InputError(
-                f"the result {stem} has rows of shape {shape}; a table holds several results only if flat"
-            )
-    return names
-
-
-def flat(y: Array | list[Array] | dict[str, Array]) -> Array:
-    """The results side by side, if there are several."""
-    import numpy as np
-
-    parts = list(y.values()) if isinstance(y, dict) else y if isinstance(y, list) else [y]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -15,6 +15,7 @@ from foldnet.disk.opening import kind_name, name_of
 from foldnet.errors import ConfigError
 
 Write = Callable[[Path], object]
+_PART = ".part"
 
 
 def write_whole(path: str | PathLike[str], write: Write) -> None:
@@ -101,9 +102,22 @@ def write_text(path: str | PathLike[str], text: str) -> None:
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def leftover_of(path: Path) -> Path | None:
+    """The file that a killed process was writing, if this is what it left of it.
+
+    >>> leftover_of(Path("out/.a.parquet.k3_x9.part"))
+    PosixPath('out/a.parquet')
+    """
+    name = path.name
+    if not (name.startswith(".") and name.endswith(_PART)):
+        return None
+    target, dot, _ = name[1 : -len(_PART)].rpartition(".")
+    return path.with_name(target) if dot and target else None
+
+
 def _part_beside(target: Path, write: Write) -> Path:
     """Write a complete temporary file in the directory of the target."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_PART, dir=target.parent)
     part = Path(name)
     try:
         system.set_mode(handle, _mode(target))

@@ -13,6 +13,7 @@ if hasattr(os, "posix_spawn"):
     from foldnet.system.posix import architecture as architecture
     from foldnet.system.posix import flush as flush
     from foldnet.system.posix import is_ours as is_ours
+    from foldnet.system.posix import lock_folder as lock_folder
     from foldnet.system.posix import processor_features as processor_features
     from foldnet.system.posix import processors as processors
     from foldnet.system.posix import run as run
@@ -22,6 +23,7 @@ else:
     from foldnet.system.windows import architecture as architecture
     from foldnet.system.windows import flush as flush
     from foldnet.system.windows import is_ours as is_ours
+    from foldnet.system.windows import lock_folder as lock_folder
     from foldnet.system.windows import processor_features as processor_features
     from foldnet.system.windows import processors as processors
     from foldnet.system.windows import run as run

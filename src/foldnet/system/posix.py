@@ -40,6 +40,28 @@ def flush(path: str | os.PathLike[str]) -> None:
         os.close(handle)
 
 
+def lock_folder(folder: str | os.PathLike[str]) -> int | None:
+    """A handle that keeps other processes out of a folder until it is closed, or the process ends in any way.
+
+    A file system without locks keeps nobody out.
+
+    Raises:
+        BlockingIOError: another process has the folder.
+        OSError: it cannot be opened.
+    """
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    except OSError:
+        pass
+    return handle
+
+
 def run(command: list[str], given: str, errors: str, folder: str, seconds: float) -> int | None:
     """The exit code of a command that may take so long and no longer; None if it was ended.
 

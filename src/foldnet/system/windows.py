@@ -42,6 +42,11 @@ def flush(path: str | os.PathLike[str]) -> None:
         os.fsync(file.fileno())
 
 
+def lock_folder(folder: str | os.PathLike[str]) -> int | None:
+    """None: a folder cannot be locked here."""
+    return None
+
+
 def run(command: list[str], given: str, errors: str, folder: str, seconds: float) -> int | None:
     """Not for this system.
 

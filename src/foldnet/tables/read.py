@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,39 +141,63 @@ class ParquetTable(Table):
         if not path.is_file():
             raise FileNotFoundError(2, "No such file or directory", self.name)
         with ExitStack() as opening:
-            try:
-                self._file = opening.enter_context(arrow.parquet.ParquetFile(path))
-            except arrow.ArrowException as error:
-                raise FileFormatError(f"{path} is not a readable Parquet file: {error}") from None
-            schema = self._file.schema_arrow
+            with self._readable():
+                # Checksums of pages are compared where a file has them.
+                self._file = opening.enter_context(
+                    arrow.parquet.ParquetFile(path, page_checksum_verification=True)
+                )
+                schema = self._file.schema_arrow
             places = selection.places(len(schema.names), schema.names, self.name)
             for place in places:
                 self._check_type(schema, place)
             self._open = opening.pop_all()
+        self.schema = schema
         self.columns = tuple(schema.names[p] for p in places)
         if len(set(self.columns)) < len(self.columns):
+            self._open.close()
             raise InputError(f"{path} has several columns with the same name: {', '.join(self.columns)}")
         self.rows = int(self._file.metadata.num_rows)
         self.row_shape = (len(places),)
 
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
         """Arrays of shape (some rows, columns in use), in the precision that holds every column, or of texts."""
-        names = list(self.columns or ())
         done = 0
-        for batch in self._batches(block_rows(rows, self.row_shape), names):
-            for name in names:
-                if batch.column(name).null_count:
-                    row = batch.column(name).is_null().to_pylist().index(True)
-                    raise InputError(
-                        f"{self.name}, row {done + row + 1}, column {name!r}: the value is missing. Fill it, "
-                        + (
-                            "for instance with an empty text."
-                            if self._texts
-                            else "for instance with NaN; the prediction for that row is then nan."
-                        )
-                    )
-            yield np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in names])
+        for batch in self.batches(block_rows(rows, self.row_shape), self.columns or ()):
+            yield self.array(batch, done)
             done += batch.num_rows
+
+    def batches(self, rows: int, names: Sequence[str]) -> Iterator[Any]:
+        """Record batches of at most so many rows with columns of the file, whether in use or not.
+
+        Raises:
+            FileFormatError: the file is damaged.
+        """
+        with self._readable():
+            yield from self._file.iter_batches(rows, columns=list(names))
+
+    def array(self, batch: Any, done: int) -> Array:
+        """The columns in use of a record batch.
+
+        Args:
+            batch: which has at least these columns.
+            done: the number of rows before it, for messages.
+
+        Raises:
+            InputError: a value is missing.
+        """
+        names = list(self.columns or ())
+        for name in names:
+            if batch.column(name).null_count:
+                row = batch.column(name).is_null().to_pylist().index(True)
+                raise InputError(
+                    f"{self.name}, row {done + row + 1}, column {name!r}: the value is missing. Fill it, "
+                    + (
+                        "for instance with an empty text."
+                        if self._texts
+                        else "for instance with NaN; the prediction for that row is then nan."
+                    )
+                )
+        return np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in names])
 
     def _check_type(self, schema: Any, place: int) -> None:
         field, kinds = schema.field(place), self._arrow.types
@@ -188,8 +212,12 @@ class ParquetTable(Table):
                 f"--drop; the table has {describe(len(schema.names), schema.names)}"
             )
 
-    def _batches(self, rows: int, names: list[str]) -> Iterator[Any]:
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Errors of pyarrow about what is in the file; those of the system have a number, and pass."""
         try:
-            yield from self._file.iter_batches(rows, columns=names)
-        except self._arrow.ArrowException as error:
+            yield
+        except (self._arrow.ArrowException, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
             raise FileFormatError(f"{self.name} is not a readable Parquet file: {error}") from None

@@ -16,12 +16,13 @@ class Selection:
 
     Attributes:
         columns: names, positions from 1, or ranges, separated by commas: ``"1-11"`` or ``"pH,alcohol"``.
-            None means every column. A name with a comma must be in double quotes.
+            None means every column. A name with a comma must be in double quotes. A tuple holds whole names, and no
+            positions.
         drop: columns to leave out, in the same form.
     """
 
-    columns: str | None = None
-    drop: str | None = None
+    columns: str | tuple[str, ...] | None = None
+    drop: str | tuple[str, ...] | None = None
 
     def places(self, width: int, names: Sequence[str] | None, where: str) -> list[int]:
         """The positions (from 0) of the columns to use in a table of ``width`` columns.
@@ -31,6 +32,8 @@ class Selection:
 
         >>> Selection("pH,1-2").places(4, ["a", "b", "c", "pH"], "t.csv")
         [3, 0, 1]
+        >>> Selection(("1-2",)).places(3, ["a", "b", "1-2"], "t.csv")
+        [2]
         """
         chosen = range(width) if self.columns is None else _places(self.columns, width, names, where)
         dropped = set() if self.drop is None else set(_places(self.drop, width, names, where))
@@ -52,15 +55,18 @@ class Selection:
 _POSITIONS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
-def _items(text: str) -> list[str]:
+def _items(text: str | tuple[str, ...]) -> list[str]:
+    if isinstance(text, tuple):
+        return list(text)
     return [item.strip() for item in next(csv.reader([text], skipinitialspace=True), [])]
 
 
-def _places(text: str, width: int, names: Sequence[str] | None, where: str) -> list[int]:
-    return [place for item in _items(text) for place in _place(item, width, names, where)]
+def _places(text: str | tuple[str, ...], width: int, names: Sequence[str] | None, where: str) -> list[int]:
+    exact = isinstance(text, tuple)
+    return [place for item in _items(text) for place in _place(item, width, names, where, exact=exact)]
 
 
-def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> list[int]:
+def _place(item: str, width: int, names: Sequence[str] | None, where: str, *, exact: bool) -> list[int]:
     if names is not None and item in names:
         if names.count(item) > 1:
             raise InputError(
@@ -68,7 +74,7 @@ def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> li
             )
         return [names.index(item)]
     match = _POSITIONS.fullmatch(item)
-    if match:
+    if match and not exact:
         first = int(match[1])
         last = int(match[2] or first)
         if 1 <= first <= last <= width:

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foldnet.export.c_project import to_c as to_c
+    from foldnet.export.library.write import to_library as to_library
     from foldnet.export.numpy_module import numpy_source as numpy_source
     from foldnet.export.numpy_module import to_numpy as to_numpy
 
-_HOMES = {"numpy_source": "numpy_module", "to_c": "c_project", "to_numpy": "numpy_module"}
+_HOMES = {
+    "numpy_source": "numpy_module",
+    "to_c": "c_project",
+    "to_library": "library.write",
+    "to_numpy": "numpy_module",
+}
 
-__all__ = ["numpy_source", "to_c", "to_numpy"]
+__all__ = ["numpy_source", "to_c", "to_library", "to_numpy"]
 
 
 def __getattr__(name: str) -> Any:

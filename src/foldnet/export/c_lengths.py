@@ -72,6 +72,11 @@ class FreeLengths:
         )
 
     @property
+    def axes(self) -> tuple[tuple[int, int, int], ...]:
+        """The free axes, each as the number of the input, the axis (the rows are 0) and the number of its length."""
+        return tuple((number, axis, k) for (number, axis), k in zip(self._axes, self._same, strict=True))
+
+    @property
     def _lengths(self) -> Lengths:
         found = lengths_of(self.graph)
         assert found is not None

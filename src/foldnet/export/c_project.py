@@ -106,7 +106,7 @@ def to_c(
         graph = bind(graph, [(None, *shape) for shape in input_shapes])
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")
     name = identifier(stem, "network")
-    takes, gives = _port_names(graph)
+    takes, gives = port_names(graph)
     coders = coder_names(graph, name)
     free = FreeLengths(graph, takes, gives) if free_axes(graph) else None
     portable = emit_portable(
@@ -175,7 +175,7 @@ def _given_rows(graph: Graph, given: Sequence[Array]) -> list[Array]:
     return rows
 
 
-def _port_names(graph: Graph) -> tuple[list[str], list[str]]:
+def port_names(graph: Graph) -> tuple[list[str], list[str]]:
     """The names of the parameters, the same in header and source."""
     # Every name begins with x_ or output_ where there are several: an input may be called `int`, `linux` or `y1`.
     names = Namespace(())
@@ -204,7 +204,7 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
     }
 
 
-def _fault_text(node: Node[Op]) -> str:
+def fault_text(node: Node[Op]) -> str:
     """The error text of a node, for a C string."""
     return f"{node.op.fault} ({plain(node.layer)})"
 
@@ -213,7 +213,7 @@ def _describing_words(graph: Graph, faults: Sequence[Node[Op]], has_lengths: boo
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(plain(op_in_words(node.op)))
-    numbers = [f"{i} for {_fault_text(node)}" for i, node in enumerate(faults, 1)]
+    numbers = [f"{i} for {fault_text(node)}" for i, node in enumerate(faults, 1)]
     if has_lengths:
         numbers.append("-1 for lengths that the network cannot take")
     status = (
@@ -284,7 +284,7 @@ def _main_words(
     call = f"{name}_predict({', '.join([*(p.name for p in (*inputs, *outputs)), *more])})"
     predict = [f"    (void){call}; /* always 0 */"]
     if faults:
-        texts = ", ".join(f'"{_fault_text(node)}"' for node in faults)
+        texts = ", ".join(f'"{fault_text(node)}"' for node in faults)
         predict = [
             f"    static const char *const faults[] = {{{texts}}};",
             f"    const int fault = {call};",

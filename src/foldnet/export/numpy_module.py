@@ -70,15 +70,30 @@ def to_numpy(
             f"{str(path)!r} names a file of weights; give the program's own name, ending in .py"
         )
     graph = source if isinstance(source, Graph) else source.unfolded if unfolded else source.graph
-    steps = steps_of(graph)
+    files = {path.with_name(name): data for name, data in numpy_files(graph, path.stem, path.suffix, place).items()}
+    write_files(files, overwrite=overwrite)
+    return list(files)
+
+
+def numpy_files(
+    graph: Graph, stem: str, suffix: str = ".py", place: WeightsPlace = "auto"
+) -> dict[str, bytes]:
+    """The Python file for a graph, and the file of its weights if there is one, by name.
+
+    Args:
+        graph: folded or as lowered.
+        stem: of the file's name.
+        suffix: of the file's name.
+        place: of the weights; see ``to_numpy``.
+    """
+    steps, path = steps_of(graph), Path(f"{stem}{suffix}")
     if place == "auto":
         place = "inline" if sum(w.size for w in steps.weights.values()) <= INLINE_VALUES else "npz"
     files = {}
     if place == "npz":
-        files[path.with_suffix(".npz")] = _npz(steps)
-    files[path] = _text(graph, steps, path, inline=place == "inline").encode()
-    write_files(files, overwrite=overwrite)
-    return list(files)
+        files[path.with_suffix(".npz").name] = _npz(steps)
+    files[path.name] = _text(graph, steps, path, inline=place == "inline").encode()
+    return files
 
 
 def numpy_source(graph: Graph, name: str = "network") -> str:

@@ -248,6 +248,12 @@ class Predictor(FastCall):
 
         return to_c(self, path, **settings)
 
+    def to_library(self, path: str | os.PathLike[str], **settings: Any) -> list[Path]:
+        """Write it as a package with compiled libraries; see ``foldnet.export.to_library``."""
+        from foldnet.export import to_library
+
+        return to_library(self, path, **settings)
+
     def __reduce__(self) -> Any:
         from foldnet.predictor.pickling import functions_of, pickled, unpickle
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from foldnet.system.linux import allowed_processors, processors_of_container
 from foldnet.system.linux import processor_features as processor_features
@@ -62,7 +63,9 @@ def lock_folder(folder: str | os.PathLike[str]) -> int | None:
     return handle
 
 
-def run(command: list[str], given: str, errors: str, folder: str, seconds: float) -> int | None:
+def run(
+    command: list[str], given: str, errors: str, folder: str, seconds: float, more: Mapping[str, str]
+) -> int | None:
     """The exit code of a command that may take so long and no longer; None if it was ended.
 
     None of its processes outlives that. It reads and writes files, and is started without ``subprocess``: a process
@@ -74,6 +77,7 @@ def run(command: list[str], given: str, errors: str, folder: str, seconds: float
         errors: the file for its errors.
         folder: for its temporary files.
         seconds: that it may take.
+        more: variables for it, beside those of this process.
 
     Raises:
         OSError: it cannot be started.
@@ -87,7 +91,7 @@ def run(command: list[str], given: str, errors: str, folder: str, seconds: float
     ]
     # A group of its own, so that the programs that it starts end with it.
     child = os.posix_spawn(
-        command[0], command, {**os.environ, "TMPDIR": folder},
+        command[0], command, {**os.environ, "TMPDIR": folder, **more},
         file_actions=files, setpgroup=0, setsigdef=[signal.SIGPIPE],
     )  # fmt: skip
     maker, status = os.getpid(), None

@@ -6,6 +6,7 @@ The C that foldnet writes for itself has threads of POSIX, so nothing is compile
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 CAN_COMPILE = False
 
@@ -47,7 +48,9 @@ def lock_folder(folder: str | os.PathLike[str]) -> int | None:
     return None
 
 
-def run(command: list[str], given: str, errors: str, folder: str, seconds: float) -> int | None:
+def run(
+    command: list[str], given: str, errors: str, folder: str, seconds: float, more: Mapping[str, str]
+) -> int | None:
     """Not for this system.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -86,12 +87,20 @@ def find() -> Compiler:
         path = _which(name)
         if path is not None:
             return Compiler((path,), _identity(path))
+    zig = find_zig()
+    if zig is None:
+        raise CompileError(f"no C compiler was found. {HINT}")
+    return zig
+
+
+def find_zig() -> Compiler | None:
+    """The compiler of the ziglang wheel, which compiles for other systems, too; None if it is not installed."""
     from importlib.util import find_spec
 
     zig = find_spec("ziglang")
-    if zig is not None and zig.origin:
-        return Compiler((sys.executable, "-m", "ziglang", "cc"), _identity(zig.origin, "zig"))
-    raise CompileError(f"no C compiler was found. {HINT}")
+    if zig is None or not zig.origin:
+        return None
+    return Compiler((sys.executable, "-m", "ziglang", "cc"), _identity(zig.origin, "zig"))
 
 
 def _which(name: str) -> str | None:
@@ -116,20 +125,23 @@ def _identity(path: str, *arguments: str) -> str:
 def flags(target: Machine) -> tuple[str, ...]:
     """Options for a shared library for this machine. None of them lets the compiler change a result."""
     native = "-march=native" if target.name in ("x86_64", "amd64", "i686") else "-mcpu=native"
-    wide = ("-mprefer-vector-width=512",) if target.simd == 16 else ()
-    return (
-        "-std=gnu11",
-        "-O3",
-        native,
-        *wide,
-        "-ffp-contract=off",
-        "-fno-math-errno",
-        "-fno-trapping-math",
-        "-fvisibility=hidden",
-        "-fPIC",
-        "-shared",
-        "-pthread",
-    )
+    return (*CODE_FLAGS, native, *wide_flags(target.simd), "-fPIC", "-shared", "-pthread")
+
+
+CODE_FLAGS = (
+    "-std=gnu11",
+    "-O3",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+)
+"""Options for code of any processor. None of them lets the compiler change a result."""
+
+
+def wide_flags(simd: int) -> tuple[str, ...]:
+    """Options for vectors of so many floats: compilers do not use the widest ones unless told to."""
+    return ("-mprefer-vector-width=512",) if simd == 16 else ()
 
 
 def time_limit() -> float:
@@ -148,8 +160,21 @@ def time_limit() -> float:
     return seconds
 
 
-def compile_library(code: str, target: str, compiler: Compiler, options: tuple[str, ...]) -> None:
+def compile_library(
+    code: str,
+    target: str,
+    compiler: Compiler,
+    options: tuple[str, ...],
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Compile C into a shared library, the file ``target``; what the compiler needs meanwhile goes beside it.
+
+    Args:
+        code: C.
+        target: the file to make.
+        compiler: to run.
+        options: for it; with ``-c``, it makes an object file.
+        environment: variables for it, beside those of this process.
 
     Raises:
         RefusedError: the compiler refused.
@@ -159,7 +184,7 @@ def compile_library(code: str, target: str, compiler: Compiler, options: tuple[s
     if compiler.identity in _hanging:
         raise HangingCompilerError(_hanging[compiler.identity])
     command = [*compiler.command, *options, "-x", "c", "-", "-o", target, "-lm"]
-    status, said = _run(command, code, os.path.dirname(target), compiler)  # noqa: PTH120
+    status, said = _run(command, code, os.path.dirname(target), compiler, environment or {})  # noqa: PTH120
     if status:
         message = said.strip()[:2000] or f"exit code {status}"
         raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{HINT}")
@@ -170,7 +195,9 @@ def compile_library(code: str, target: str, compiler: Compiler, options: tuple[s
 _hanging: dict[str, str] = {}
 
 
-def _run(command: list[str], given: str, folder: str, compiler: Compiler) -> tuple[int, str]:
+def _run(
+    command: list[str], given: str, folder: str, compiler: Compiler, more: Mapping[str, str]
+) -> tuple[int, str]:
     """Exit code and errors of a command that may take so long and no longer; none of its processes outlives that.
 
     Raises:
@@ -181,7 +208,7 @@ def _run(command: list[str], given: str, folder: str, compiler: Compiler) -> tup
     with open(code, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(given)
     try:
-        status = system.run(command, code, errors, folder, seconds)
+        status = system.run(command, code, errors, folder, seconds, more)
     except OSError as error:
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
     if status is None:

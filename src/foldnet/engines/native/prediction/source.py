@@ -43,6 +43,22 @@ STACK_FLOATS = 16_384
 HEADERS = ("math", "pthread", "sched", "signal", "stdint", "stdlib", "time")
 """Of the system, which the code includes."""
 
+C_HEADERS = ("math", "stdint", "stdlib")
+"""Of any system, which the code without threads includes."""
+
+EXPORT = """\
+#ifndef FOLDNET_EXPORT
+#define FOLDNET_EXPORT __attribute__((visibility("default")))
+#endif
+"""
+
+LONG = """\
+/* A long of 64 bits, as elsewhere: sizes that depend on lengths are computed in it. */
+#ifdef _WIN32
+#define long long long
+#endif
+"""
+
 GCC = """\
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-pre")
@@ -121,12 +137,13 @@ def used_inputs(graph: Graph) -> list[tuple[int, str]]:
     return [(i, name) for i, name in enumerate(graph.inputs) if name in used]
 
 
-def emit(graph: Graph, *, simd: int = 16) -> Source:
+def emit(graph: Graph, *, simd: int = 16, threads: bool = True) -> Source:
     """C for this machine.
 
     Args:
         graph: with all sizes but the batch's known, or known when the code runs.
         simd: floats in a vector register (16, 8 or 4).
+        threads: whether several may share the work; they need POSIX threads. Without them, any system will do.
 
     Raises:
         UnsupportedError: something that only the reference engine computes, or a free axis.
@@ -168,15 +185,17 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     code = "\n".join(parts)
     faults = tuple(row.faults)
     pieces = [
-        "#define _GNU_SOURCE 1\n" + "".join(f"#include <{name}.h>\n" for name in HEADERS),
+        "#define _GNU_SOURCE 1\n"
+        + "".join(f"#include <{name}.h>\n" for name in (HEADERS if threads else C_HEADERS)),
+        "" if threads else LONG,
         GCC,
         FMA.format(fma="__builtin_fmaf"),
-        '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
+        EXPORT,
         needed(matrix.vector_types(types), "\n".join(kernels)),
         *kernels,
         maths.functions_for(code),
         _bad_macro(len(faults)) if faults else "",
-        header(__file__, "helpers.h"),
+        header(__file__, "helpers.h" if threads else "no_helpers.h"),
         header(__file__, "steps.h") if steps else "",
         code,
         _constants(lanes, per_row, row_plan, floats, ints, lengths, steps),

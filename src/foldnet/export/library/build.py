@@ -1,0 +1,80 @@
+"""Compiling a library: the C of each level into an object file, then all of it into one library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from foldnet.engines.native import compiler as cc
+from foldnet.engines.native import scratch
+from foldnet.engines.native.prediction.program import OPTIONS
+from foldnet.errors import CompileError
+from foldnet.export.library.c_code import LibraryCode
+from foldnet.export.library.targets import Target
+
+ZIG_CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
+"""Where zig keeps what it compiles of each system's libraries. It is a lot, and is no one's to find in a home folder."""
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A folder for compilations, gone at the end.
+
+    Raises:
+        CompileError: there is no place for one.
+    """
+    homes = scratch.homes()
+    if not homes:
+        raise CompileError("there is no folder for temporary files; set TMPDIR to one that can be written to")
+    with scratch.folder(homes[0]) as folder:
+        yield Path(folder)
+
+
+def compiler_for(target: Target) -> cc.Compiler:
+    """The compiler for a target.
+
+    Raises:
+        CompileError: there is none.
+    """
+    if target.zig is None:
+        return cc.find()
+    zig = cc.find_zig()
+    if zig is None:
+        raise CompileError(
+            f"a library for {target.name} needs a compiler for other systems: pip install 'foldnet[compiler]'; "
+            "targets=['host'] needs only the compiler of this machine"
+        )
+    return zig
+
+
+def build(code: LibraryCode, target: Target, shop: Path) -> bytes:
+    """The library's bytes.
+
+    Args:
+        code: of the network, for the target.
+        target: to compile for.
+        shop: a folder to work in.
+
+    Raises:
+        CompileError: there is no compiler, it refused the code, or gave no answer in time.
+        OSError: the disk is full.
+    """
+    compiler = compiler_for(target)
+    caches = {name: os.environ.get(name) or str(shop / "zig") for name in ZIG_CACHES}
+    threads = ("-pthread",) if target.has_threads else ()
+    position = ("-fPIC",) if target.ending != ".dll" else ()
+    common = (*cc.CODE_FLAGS, *OPTIONS, *position, *threads, *target.options)
+    objects = []
+    for level, text in zip(target.levels, code.levels, strict=True):
+        made = str(shop / f"{target.name}-{level.name}.o")
+        cc.compile_library(
+            text, made, compiler, (*common, *level.options, *cc.wide_flags(level.simd), "-c"), caches
+        )
+        objects.append(made)
+    library = shop / f"{target.name}{target.ending}"
+    # Symbols that nobody outside calls are left out (-s); macOS signs what it strips, so there it stays.
+    strip = () if target.ending == ".dylib" else ("-s",)
+    cc.compile_library(code.dispatch, str(library), compiler, (*common, *strip, "-shared", *objects), caches)
+    return library.read_bytes()

@@ -1,4 +1,4 @@
-"""Export a frozen network as files that do not need foldnet: one Python file, or C."""
+"""Export a frozen network as files that do not need foldnet: one Python file, C, or a compiled library and wheels of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldnet.export.c_project import to_c as to_c
     from foldnet.export.library.write import to_library as to_library
+    from foldnet.export.library.wheel import to_wheel as to_wheel
     from foldnet.export.numpy_module import numpy_source as numpy_source
     from foldnet.export.numpy_module import to_numpy as to_numpy
 
@@ -15,9 +16,10 @@ _HOMES = {
     "to_c": "c_project",
     "to_library": "library.write",
     "to_numpy": "numpy_module",
+    "to_wheel": "library.wheel",
 }
 
-__all__ = ["numpy_source", "to_c", "to_library", "to_numpy"]
+__all__ = ["numpy_source", "to_c", "to_library", "to_numpy", "to_wheel"]
 
 
 def __getattr__(name: str) -> Any:

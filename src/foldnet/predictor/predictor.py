@@ -254,6 +254,12 @@ class Predictor(FastCall):
 
         return to_library(self, path, **settings)
 
+    def to_wheel(self, path: str | os.PathLike[str], **settings: Any) -> list[Path]:
+        """Write it as wheels, which pip installs without foldnet; see ``foldnet.export.to_wheel``."""
+        from foldnet.export import to_wheel
+
+        return to_wheel(self, path, **settings)
+
     def __reduce__(self) -> Any:
         from foldnet.predictor.pickling import functions_of, pickled, unpickle
 

@@ -12,10 +12,15 @@ from foldnet.engines.native import scratch
 from foldnet.engines.native.prediction.program import OPTIONS
 from foldnet.errors import CompileError
 from foldnet.export.library.c_code import LibraryCode
-from foldnet.export.library.targets import Target
+from foldnet.export.library.targets import Level, Target
 
 ZIG_CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
 """Where zig keeps what it compiles of each system's libraries. It is a lot, and is no one's to find in a home folder."""
+
+LINKING = ("-shared", "-fno-sanitize=undefined", "-Wno-unused-command-line-argument")
+"""No optimization: with it, zig would compile all of a system's C library anew, which takes more than a minute."""
+
+NOTHING = "/* The objects are linked. */\n"
 
 
 @contextmanager
@@ -65,16 +70,17 @@ def build(code: LibraryCode, target: Target, shop: Path) -> bytes:
     caches = {name: os.environ.get(name) or str(shop / "zig") for name in ZIG_CACHES}
     threads = ("-pthread",) if target.has_threads else ()
     position = ("-fPIC",) if target.ending != ".dll" else ()
-    common = (*cc.CODE_FLAGS, *OPTIONS, *position, *threads, *target.options)
+    common = (*cc.CODE_FLAGS, *OPTIONS, *position, *threads, *target.options, "-c")
     objects = []
-    for level, text in zip(target.levels, code.levels, strict=True):
-        made = str(shop / f"{target.name}-{level.name}.o")
-        cc.compile_library(
-            text, made, compiler, (*common, *level.options, *cc.wide_flags(level.simd), "-c"), caches
-        )
+    units = [(level.name, text, level) for level, text in zip(target.levels, code.levels, strict=True)]
+    for name, text, level in [*units, ("dispatch", code.dispatch, Level("", 4))]:
+        made = str(shop / f"{target.name}-{name}.o")
+        options = (*common, *level.options, *cc.wide_flags(level.simd))
+        cc.compile_library(text, made, compiler, options, caches)
         objects.append(made)
     library = shop / f"{target.name}{target.ending}"
     # Symbols that nobody outside calls are left out (-s); macOS signs what it strips, so there it stays.
     strip = () if target.ending == ".dylib" else ("-s",)
-    cc.compile_library(code.dispatch, str(library), compiler, (*common, *strip, "-shared", *objects), caches)
+    options = (*LINKING, *threads, *target.options, *strip, *objects)
+    cc.compile_library(NOTHING, str(library), compiler, options, caches)
     return library.read_bytes()

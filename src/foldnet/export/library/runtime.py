@@ -1,7 +1,7 @@
 """Runs a network's library, or the NumPy module beside it where the library cannot be used.
 
 This file needs Python's standard library and NumPy alone. It knows nothing of one network: ``__init__.py`` beside it
-says what the network takes and gives.
+says what the network takes and gives. Written by foldnet.
 """
 
 import ctypes

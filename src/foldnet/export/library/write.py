@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from foldnet.graph.op import Op
     from foldnet.predictor import Predictor
 
+LIBRARIES = (".so", ".dll", ".dylib")
+
 
 def to_library(
     source: Graph | Predictor,
@@ -97,5 +99,5 @@ def _refuse_foreign(directory: Path, files: dict[Path, bytes], overwrite: bool) 
     module = directory / "__init__.py"
     ours = module.read_text("utf-8") if module.is_file() and is_ours(module) else ""
     for path in files:
-        named = repr(path.name) in ours and path.suffix not in (".py", ".h", ".c")
-        refuse_foreign(path, overwrite=overwrite or named or path.stat().st_size == 0 if path.exists() else overwrite)
+        named = path.name == "py.typed" or path.suffix in LIBRARIES and repr(path.name) in ours
+        refuse_foreign(path, overwrite=overwrite or (bool(ours) and named))

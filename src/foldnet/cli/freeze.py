@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json, weights_option
-from foldnet.cli.outputs import C_FILES, check_outputs, writing
+from foldnet.cli.outputs import C_FILES, LIBRARY_FILES, check_outputs, writing
 from foldnet.cli.terminal import say, text_width
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Examples:
   foldnet freeze wine.keras --to-numpy wine_predict.py
   foldnet freeze wine.keras --to-numpy wine_predict.py --unfolded
   foldnet freeze wine.keras --to-c wine_c/
+  foldnet freeze wine.keras --to-library wine_lib/ --target host --target aarch64-linux
+  foldnet freeze wine.keras --to-wheel dist/ --wheel-name wine-model --wheel-version 1.0
 """
 )
 @click.argument("file", type=FILE)
@@ -37,6 +39,28 @@ Examples:
 @click.option(
     "--to-c", type=click.Path(file_okay=False), metavar="FOLDER", help="Write C99 source with a Makefile."
 )
+@click.option(
+    "--to-library",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write a Python package with compiled libraries, which needs only NumPy.",
+)
+@click.option(
+    "--to-wheel",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write that package as a wheel for each target.",
+)
+@click.option("--wheel-name", metavar="NAME", help="With --to-wheel: what pip calls it, such as wine-model.")
+@click.option("--wheel-version", metavar="VERSION", help="With --to-wheel: such as 1.0.")
+@click.option(
+    "--target",
+    "wanted",
+    multiple=True,
+    metavar="TARGET",
+    help="What --to-library and --to-wheel compile for: host (the default), x86_64-linux, aarch64-linux, "
+    "x86_64-windows, aarch64-macos; give it once for each. For wheels also any: NumPy alone.",
+)
 @click.option("--show-passes", is_flag=True, help="Print the graph before folding, and after each pass.")
 @writing
 @common
@@ -47,6 +71,11 @@ def command(
     to_numpy: str | None,
     unfolded: bool,
     to_c: str | None,
+    to_library: str | None,
+    to_wheel: str | None,
+    wheel_name: str | None,
+    wheel_version: str | None,
+    wanted: tuple[str, ...],
     show_passes: bool,
     force: bool,
     as_json: bool,
@@ -61,13 +90,24 @@ def command(
 
     if unfolded and to_numpy is None:
         raise click.UsageError("--unfolded changes what --to-numpy writes; give --to-numpy OUT.py too")
-    for path in filter(None, (out, to_numpy, to_c)):
+    if to_wheel is not None and (wheel_name is None or wheel_version is None):
+        raise click.UsageError("--to-wheel needs --wheel-name NAME and --wheel-version VERSION")
+    if to_wheel is None and (wheel_name is not None or wheel_version is not None):
+        raise click.UsageError(
+            "--wheel-name and --wheel-version are those of --to-wheel; give --to-wheel FOLDER too"
+        )
+    if wanted and to_library is None and to_wheel is None:
+        raise click.UsageError(
+            "--target is what --to-library and --to-wheel compile for; give one of them too"
+        )
+    for path in filter(None, (out, to_numpy, to_c, to_library, to_wheel)):
         if not Path(path).parent.is_dir():
             raise click.UsageError(f"{path}: there is no folder {Path(path).parent}")
     targets = {
         "--out": out,
         "--to-numpy": to_numpy and [Path(to_numpy), *_weights_beside(to_numpy)],
         "--to-c": to_c and [Path(to_c, name) for name in C_FILES],
+        "--to-library": to_library and [Path(to_library, name) for name in LIBRARY_FILES],
     }
     check_outputs(targets, [file, weights], force=force)
     started = time.perf_counter()
@@ -85,6 +125,14 @@ def command(
         written[to_numpy] = predictor.to_numpy(to_numpy, unfolded=unfolded, overwrite=force)
     if to_c is not None:
         written[to_c] = predictor.to_c(to_c, overwrite=force)
+    chosen = wanted or ("host",)
+    if to_library is not None:
+        written[to_library] = predictor.to_library(to_library, targets=chosen, overwrite=force)
+    if to_wheel is not None and wheel_name is not None and wheel_version is not None:
+        for wheel in predictor.to_wheel(
+            to_wheel, name=wheel_name, version=wheel_version, targets=chosen, overwrite=force
+        ):
+            written[str(wheel)] = [wheel]
     if as_json:
         print_json(
             {

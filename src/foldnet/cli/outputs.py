@@ -13,6 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 C_FILES = ("predict.h", "predict.c", "main.c", "self_test.c", "Makefile", "README.md")
 """The files that ``--to-c`` writes into its folder."""
 
+LIBRARY_FILES = ("__init__.py", "_runtime.py", "_numpy.py", "_numpy.npz", "example.c")
+"""Files that ``--to-library`` writes into its folder, whatever network and targets."""
+
 Paths = str | Path | None | Iterable[str | Path]
 
 

@@ -1,4 +1,4 @@
-"""Export a frozen network as files that do not need foldnet: one Python file, C, or a compiled library and wheels of it."""
+"""Export a frozen network as files that do not need foldnet: one Python file, C, a compiled library, or wheels."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foldnet.export.c_project import to_c as to_c
-    from foldnet.export.library.write import to_library as to_library
     from foldnet.export.library.wheel import to_wheel as to_wheel
+    from foldnet.export.library.write import to_library as to_library
     from foldnet.export.numpy_module import numpy_source as numpy_source
     from foldnet.export.numpy_module import to_numpy as to_numpy
 

@@ -70,7 +70,9 @@ def to_numpy(
             f"{str(path)!r} names a file of weights; give the program's own name, ending in .py"
         )
     graph = source if isinstance(source, Graph) else source.unfolded if unfolded else source.graph
-    files = {path.with_name(name): data for name, data in numpy_files(graph, path.stem, path.suffix, place).items()}
+    files = {
+        path.with_name(name): data for name, data in numpy_files(graph, path.stem, path.suffix, place).items()
+    }
     write_files(files, overwrite=overwrite)
     return list(files)
 

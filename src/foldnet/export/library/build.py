@@ -15,7 +15,7 @@ from foldnet.export.library.c_code import LibraryCode
 from foldnet.export.library.targets import Level, Target
 
 ZIG_CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
-"""Where zig keeps what it compiles of each system's libraries. It is a lot, and is no one's to find in a home folder."""
+"""Where zig keeps what it compiles of each system's libraries: by default in a folder that is gone afterwards."""
 
 LINKING = ("-shared", "-fno-sanitize=undefined", "-Wno-unused-command-line-argument")
 """No optimization: with it, zig would compile all of a system's C library anew, which takes more than a minute."""

@@ -131,7 +131,8 @@ def _copies(graph: Graph, part: Packed, start: int) -> list[tuple[int, ...]]:
         return [(start, part.offset, 1, 0, array.size, array.size)]
     columns = array.shape[-1]
     rows = array.size // columns
-    found, offset, column = [], part.offset, 0
+    found: list[tuple[int, ...]] = []
+    offset, column = part.offset, 0
     for width in part.widths:
         count = min(width, columns - column)
         if count > 0:

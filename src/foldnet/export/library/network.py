@@ -1,4 +1,4 @@
-"""What a library needs to know of a network: its inputs and outputs, its free lengths, and what can go wrong with a row."""
+"""What a library needs to know of a network: its inputs and outputs, its lengths that are left free."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ def network_of(
     )
 
 
-def _ports(graph: Graph, values: Sequence[str], keys: Sequence[str], names: Sequence[str]) -> tuple[Port, ...]:
+def _ports(
+    graph: Graph, values: Sequence[str], keys: Sequence[str], names: Sequence[str]
+) -> tuple[Port, ...]:
     return tuple(
         Port(
             key,

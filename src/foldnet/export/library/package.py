@@ -138,10 +138,9 @@ def _init(
         "output_names": _laid_out(network.output_names),
         "structure": _laid_out(network.output_structure),
         "returns": _returns(network, many),
-        "takes": "an array" + (" for each input, in a list or in a dict by name." if len(shapes) > 1 else "-like."),
-        "gives": (
-            f"{'Arrays: ' if many else ''}{', '.join(arrays)}."
-        ),
+        "takes": "an array"
+        + (" for each input, in a list or in a dict by name." if len(shapes) > 1 else "-like."),
+        "gives": (f"{'Arrays: ' if many else ''}{', '.join(arrays)}."),
     }
     return fill(INIT, words)
 

@@ -33,7 +33,7 @@ class Port(NamedTuple):
     texts: tuple[tuple[str, ...], int] | None = None
 
 
-class Unusable(Exception):  # noqa: N818 - never seen outside
+class UnusableError(Exception):
     """Why the library cannot be used."""
 
 
@@ -68,7 +68,7 @@ class Network:
         lengths: Sequence[tuple[int, int, int]] = (),
         faults: Sequence[str] = (),
         output_names: Sequence[str] | None = None,
-        structure: Any = None,  # noqa: ANN401
+        structure: Any = None,
     ) -> None:
         self._package = package
         self._inputs, self._outputs = list(inputs), list(outputs)
@@ -79,14 +79,14 @@ class Network:
         if libraries and os.environ.get(LEVEL) != "numpy":
             try:
                 self._library = _Library(folder, prefix, libraries, bool(lengths))
-            except Unusable as why:
+            except UnusableError as why:
                 warnings.warn(
                     f"{package}: {why}; NumPy computes instead, which is slower", RuntimeWarning, stacklevel=3
                 )
             else:
                 self.engine, self.level = "native", self._library.level
 
-    def predict(self, *given: Any) -> Any:  # noqa: ANN401
+    def predict(self, *given: Any) -> Any:
         """The results for the inputs, as ``predict`` of the package gives them."""
         arrays = self._read(given[0] if len(given) == 1 else given)
         results = self._native(arrays) or self._numpy(arrays)
@@ -98,15 +98,17 @@ class Network:
 
     # -- inputs --
 
-    def _read(self, x: Any) -> list[Any]:  # noqa: ANN401
+    def _read(self, x: Any) -> list[Any]:
         names = [port.name for port in self._inputs]
-        arrays = [self._array(value, port) for value, port in zip(self._by_input(x), self._inputs, strict=True)]
+        arrays = [
+            self._array(value, port) for value, port in zip(self._by_input(x), self._inputs, strict=True)
+        ]
         rows = {name: len(a) for name, a in zip(names, arrays, strict=True)}
         if len(set(rows.values())) > 1:
             raise ValueError(f"all inputs must have the same number of rows, got {rows}")
         return arrays
 
-    def _by_input(self, x: Any) -> list[Any]:  # noqa: ANN401
+    def _by_input(self, x: Any) -> list[Any]:
         names = [port.name for port in self._inputs]
         if isinstance(x, Mapping):
             if set(x) != set(names):
@@ -125,7 +127,7 @@ class Network:
             raise ValueError(f"the network has {len(names)} inputs, {names}, and was given {len(x)}")
         return list(x)
 
-    def _array(self, value: Any, port: Port) -> Any:  # noqa: ANN401
+    def _array(self, value: Any, port: Port) -> Any:
         """An array of the input's shape, of numbers or of texts."""
         expected = "(rows, " + ", ".join("any" if n is None else str(n) for n in port.shape) + ")"
         if value is None:
@@ -139,7 +141,9 @@ class Network:
                 f"input {port.name!r}: {type(value).__name__} is not an array of numbers: {error}"
             ) from None
         if port.texts is None and array.dtype.kind not in "fiub":
-            raise ValueError(f"input {port.name!r} has dtype {array.dtype}; expected numbers of shape {expected}")
+            raise ValueError(
+                f"input {port.name!r} has dtype {array.dtype}; expected numbers of shape {expected}"
+            )
         sizes = list(zip(array.shape[1:], port.shape, strict=False))
         if array.ndim != len(port.shape) + 1 or any(n is not None and m != n for m, n in sizes):
             one = array.ndim == len(port.shape) and all(
@@ -149,7 +153,7 @@ class Network:
             raise ValueError(f"input {port.name!r} has shape {array.shape}; expected {expected}{hint}")
         return _whole(array, port.name) if port.texts is None and port.dtype == "int32" else array
 
-    def _ready(self, array: Any, port: Port) -> Any:  # noqa: ANN401
+    def _ready(self, array: Any, port: Port) -> Any:
         """The array as the library reads it: in its dtype and C-contiguous; for texts their codes."""
         if port.texts is not None:
             array = self._module().text_codes(array, f"input {port.name!r}", *port.texts)
@@ -197,7 +201,7 @@ class Network:
         results = results if isinstance(results, list) else [results]
         return [np.asarray(y, port.dtype) for y, port in zip(results, self._outputs, strict=True)]
 
-    def _module(self) -> Any:  # noqa: ANN401
+    def _module(self) -> Any:
         from importlib import import_module
 
         return import_module("._numpy", self._package)
@@ -212,22 +216,24 @@ class _Library:
         machine = platform.machine().lower()
         here = f"{_MACHINES.get(machine, machine)}-{_SYSTEMS.get(sys.platform, sys.platform)}"
         if here not in libraries:
-            raise Unusable(f"there is no library for {here}, only for {', '.join(libraries)}")
+            raise UnusableError(f"there is no library for {here}, only for {', '.join(libraries)}")
         name, digest = libraries[here]
         path = folder / name
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            raise Unusable(f"the library {name} cannot be read ({error.strerror})") from None
+            raise UnusableError(f"the library {name} cannot be read ({error.strerror})") from None
         if found != digest:
-            raise Unusable(f"the library {name} is damaged or another one: its SHA-256 is not the recorded one")
+            raise UnusableError(
+                f"the library {name} is damaged or another one: its SHA-256 is not the recorded one"
+            )
         try:
             opened = ctypes.CDLL(str(path))
-            self.run = opened[f"{prefix}_run"]
+            self.run: Any = opened[f"{prefix}_run"]
             use, level = opened[f"{prefix}_use_level"], opened[f"{prefix}_level"]
             self.sizes: Any = opened[f"{prefix}_sizes"] if has_lengths else None
         except (OSError, AttributeError) as error:
-            raise Unusable(f"the library {name} cannot be loaded ({error})") from None
+            raise UnusableError(f"the library {name} cannot be loaded ({error})") from None
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self.run.argtypes, self.run.restype = [pointer, pointer, number, number, pointer], number
         if has_lengths:
@@ -247,12 +253,11 @@ def threads() -> int:
         if not chosen.isdecimal() or int(chosen) < 1:
             raise ValueError(f"FOLDNET_THREADS is {chosen!r}; it must be a number of threads, 1 or more")
         return int(chosen)
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    own = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(own(0)) if own else os.cpu_count() or 1
 
 
-def _whole(array: Any, name: str) -> Any:  # noqa: ANN401
+def _whole(array: Any, name: str) -> Any:
     if array.dtype.kind == "f" and not (array == np.trunc(array)).all():
         raise ValueError(f"input {name!r} takes whole numbers (indices), and was given fractions or NaN")
     if array.size and (array.max() > _INT32.max or array.min() < _INT32.min):
@@ -260,11 +265,11 @@ def _whole(array: Any, name: str) -> Any:  # noqa: ANN401
     return array.astype(np.int32)
 
 
-def _addresses(arrays: Sequence[Any]) -> Any:  # noqa: ANN401
+def _addresses(arrays: Sequence[Any]) -> Any:
     return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
 
 
-def _packed(structure: Any, leaves: Sequence[Any]) -> Any:  # noqa: ANN401
+def _packed(structure: Any, leaves: Sequence[Any]) -> Any:
     """The structure with each number replaced by the leaf of that number."""
     if isinstance(structure, dict):
         return {key: _packed(value, leaves) for key, value in structure.items()}

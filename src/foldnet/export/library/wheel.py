@@ -201,7 +201,11 @@ def _metadata(project: Project) -> str:
 
 def _description(tags: Sequence[str]) -> str:
     # A library in a package belongs where the platform's own modules are installed.
-    lines = ["Wheel-Version: 1.0", "Generator: foldnet", f"Root-Is-Purelib: {'true' if ANY in tags else 'false'}"]
+    lines = [
+        "Wheel-Version: 1.0",
+        "Generator: foldnet",
+        f"Root-Is-Purelib: {'true' if ANY in tags else 'false'}",
+    ]
     return "\n".join([*lines, *(f"Tag: py3-none-{tag}" for tag in tags)]) + "\n"
 
 

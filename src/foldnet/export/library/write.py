@@ -99,5 +99,5 @@ def _refuse_foreign(directory: Path, files: dict[Path, bytes], overwrite: bool) 
     module = directory / "__init__.py"
     ours = module.read_text("utf-8") if module.is_file() and is_ours(module) else ""
     for path in files:
-        named = path.name == "py.typed" or path.suffix in LIBRARIES and repr(path.name) in ours
+        named = path.name == "py.typed" or (path.suffix in LIBRARIES and repr(path.name) in ours)
         refuse_foreign(path, overwrite=overwrite or (bool(ours) and named))

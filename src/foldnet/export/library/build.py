@@ -81,6 +81,6 @@ def build(code: LibraryCode, target: Target, shop: Path) -> bytes:
     library = shop / f"{target.name}{target.ending}"
     # Symbols that nobody outside calls are left out (-s); macOS signs what it strips, so there it stays.
     strip = () if target.ending == ".dylib" else ("-s",)
-    options = (*LINKING, *threads, *target.options, *strip, *objects)
+    options = (*LINKING, *threads, *target.options, *strip, *objects, *target.linking)
     cc.compile_library(NOTHING, str(library), compiler, options, caches)
     return library.read_bytes()

@@ -36,7 +36,7 @@ def glibc_needed(library: bytes) -> tuple[int, int] | None:
     return max(versions)
 
 
-def _segments(library: bytes) -> list[tuple[int, ...]]:
+def _segments(library: bytes) -> list[tuple[int, int, int, int]]:
     """Kind, place in the file, address and size in the file of each segment."""
     start, size, count = struct.unpack_from("<Q", library, 32)[0], *struct.unpack_from("<HH", library, 54)
     found = []

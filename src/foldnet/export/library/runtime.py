@@ -229,15 +229,15 @@ class _Library:
             )
         try:
             opened = ctypes.CDLL(str(path))
-            self.run: Any = opened[f"{prefix}_run"]
-            use, level = opened[f"{prefix}_use_level"], opened[f"{prefix}_level"]
-            self.sizes: Any = opened[f"{prefix}_sizes"] if has_lengths else None
+            run, use, level = (opened[f"{prefix}_{end}"] for end in ("run", "use_level", "level"))
+            sizes: Any = opened[f"{prefix}_sizes"] if has_lengths else None
         except (OSError, AttributeError) as error:
             raise UnusableError(f"the library {name} cannot be loaded ({error})") from None
         pointer, number = ctypes.c_void_p, ctypes.c_int64
-        self.run.argtypes, self.run.restype = [pointer, pointer, number, number, pointer], number
-        if has_lengths:
-            self.sizes.argtypes, self.sizes.restype = [pointer, pointer], ctypes.c_int
+        run.argtypes, run.restype = [pointer, pointer, number, number, pointer], number
+        if sizes is not None:
+            sizes.argtypes, sizes.restype = [pointer, pointer], ctypes.c_int
+        self.run, self.sizes = run, sizes
         use.argtypes, use.restype = [ctypes.c_char_p], ctypes.c_int
         level.argtypes, level.restype = [], ctypes.c_char_p
         wanted = os.environ.get(LEVEL)

@@ -35,7 +35,7 @@ BASELINE = (Level("baseline", 4),)
 X86_LEVELS = (*BASELINE, Level("avx2", 8, AVX2), Level("avx512", 16, AVX512))
 
 GLIBC = ("-nostdlib", "-lc", "-lm", "-lpthread", "-Wl,-z,defs")
-"""All that libraries for Linux need. Left to itself, zig would first compile what none of them calls, for 20 seconds."""
+"""All that a library for Linux needs. Left to itself, zig would first compile what nothing calls, for 20 seconds."""
 
 
 @dataclass(frozen=True)

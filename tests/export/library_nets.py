@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -38,7 +39,8 @@ for name in names:
     results = list(results.values()) if isinstance(results, dict) else results
     results = results if isinstance(results, list) else [results]
     np.savez(f"{folder}/{name}.out.npz", *results)
-    print(json.dumps([module.engine, module.level, [str(w.message) for w in said], [w.category.__name__ for w in said]]))
+    messages, kinds = [str(w.message) for w in said], [w.category.__name__ for w in said]
+    print(json.dumps([module.engine, module.level, messages, kinds]))
 """
 
 
@@ -77,6 +79,7 @@ MAKERS = {
 }  # fmt: skip
 
 
+@functools.cache
 def made(name):
     """A frozen network with random weights and statistics."""
     return foldnet.freeze(randomize(MAKERS[name](), 3), engine="native")
@@ -111,7 +114,7 @@ def bare_environment(folder: Path) -> Path:
 
 
 def run_there(python: Path, folder: Path, names, level="", **more):
-    """What each package says of itself in that environment, without a compiler on the path; it writes what it predicts."""
+    """What each package says of itself there, without a compiler on the path; it writes what it predicts."""
     environment = {"PATH": "/nowhere", "FOLDNET_LIBRARY_LEVEL": level, **more}
     command = [str(python), "-I", "-c", RUNNER, str(folder), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -127,6 +130,16 @@ def results_there(folder: Path, name: str):
 
 def install(python: Path, *arguments):
     """pip of this environment, for the other one, without an index."""
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "-q", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--no-index",
+        "-q",
+        *map(str, arguments),
+    ]
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -1,12 +1,14 @@
 """Libraries for this machine: where there are no foldnet and no compiler they give the bits that foldnet gives."""
 
 import ctypes
+import hashlib
 import importlib
 import platform
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from foldnet.export import to_library
 from foldnet.export.library import build
 from foldnet.export.library.targets import BASELINE, X86_LEVELS, host
 from tests.export.library_nets import MAKERS, bare_environment, made, quick, results_there, rows_of, run_there
+from tests.insight.insight_networks import fill
+from tests.predictor.test_lengths import NETWORKS, data_for
 
 X86 = platform.machine() == "x86_64"
 NAME = f"wine-{host().name}{host().ending}"
@@ -68,7 +72,9 @@ def expected_of(folder, name):
 def test_a_stranger_gets_the_bits_of_foldnet(level, python, folder):
     said = run_there(python, folder, MAKERS, level)
     highest = levels_here()[-1]
-    assert said == [["numpy", None, [], []] if level == "numpy" else ["native", level or highest, [], []]] * len(MAKERS)
+    assert said == [
+        ["numpy", None, [], []] if level == "numpy" else ["native", level or highest, [], []]
+    ] * len(MAKERS)
     # Without fused multiply-add sums are rounded once more for each product.
     exact = level in ("", "avx2", "avx512") or not X86
     for name in MAKERS:
@@ -97,24 +103,24 @@ def test_rows_and_batches_and_kinds_of_data(name, engine, folder, monkeypatch):
     module, predict = imported(folder / name, monkeypatch), made(name)
     assert module.engine == engine
     data = rows_of(predict, name)
-    by_name = dict(zip(predict.input_names, data, strict=True))
     for rows in (1, 3, 40):
         given = [x[:rows] for x in data]
-        results = module.predict(given)
-        expected = predict(given)
+        results, expected = module.predict(given), predict(given)
         assert type(results) is type(expected)
-        pairs = [(results[k], expected[k]) for k in expected] if isinstance(expected, dict) else None
-        pairs = pairs or list(zip(predict.results(given), predict.results(given), strict=True))
-        for y, z in pairs:
+        assert not isinstance(results, dict) or list(results) == list(expected)
+        for y, z in zip(listed(results), listed(expected), strict=True):
             np.testing.assert_allclose(y, z, rtol=2e-5, atol=2e-6)
-    flat = np.hstack([np.ravel(y) for y in _listed(module.predict(by_name))])
-    np.testing.assert_array_equal(flat, np.hstack([np.ravel(y) for y in _listed(module.predict(data))]))
-    np.testing.assert_array_equal(flat, np.hstack([np.ravel(y) for y in _listed(module.predict(*data))]))
-    empty = _listed(module.predict([x[:0] for x in data])) if name != "sequences" else []
-    assert all(len(y) == 0 for y in empty)
+    whole = listed(module.predict(data))
+    by_name = module.predict(dict(zip(predict.input_names, data, strict=True)))
+    for other in (by_name, module.predict(*data)):
+        for y, z in zip(listed(other), whole, strict=True):
+            np.testing.assert_array_equal(y, z)
+    if name != "sequences":  # lengths of no sequence
+        none = listed(module.predict([x[:0] for x in data]))
+        assert [y.shape for y in none] == [(0, *z.shape[1:]) for z in whole]
 
 
-def _listed(results):
+def listed(results):
     results = list(results.values()) if isinstance(results, dict) else results
     return results if isinstance(results, list) else [results]
 
@@ -143,13 +149,23 @@ def test_wrong_data_gets_the_same_words_as_from_foldnet(engine, folder, monkeypa
         imported(folder / "lookups", monkeypatch).predict(outside)
 
 
-def test_lengths_that_the_code_is_not_for_are_computed_by_numpy(folder, monkeypatch):
+def test_rows_of_any_length(folder, tmp_path, monkeypatch):
     module, predict = imported(folder / "sequences", monkeypatch), made("sequences")
     x = np.random.default_rng(1).normal(size=(3, 40, 4)).astype(np.float32)
     for length in (1, 2, 17, 40):
         np.testing.assert_array_equal(module.predict(x[:, :length]), predict(x[:, :length]))
     with pytest.raises(ValueError, match="expected"):
         module.predict(x[..., :3])
+    quick(monkeypatch)
+    short = foldnet.freeze(fill(NETWORKS["valid"]()), engine="native")
+    short.to_library(tmp_path / "short")
+    module = imported(tmp_path / "short", monkeypatch)
+    assert module.engine == "native"
+    (data,) = data_for(short, [30])
+    np.testing.assert_array_equal(module.predict(data), short(data))
+    for function in (short, module.predict):
+        with pytest.raises(ValueError):
+            function(data[:, :1])
 
 
 def test_threads_share_rows_and_change_no_bit(folder, monkeypatch):
@@ -180,14 +196,12 @@ def other_processor(path):
     """A library of another processor, with its own digest in the module."""
     raw = bytearray(path.read_bytes())
     raw[18] = 183 if raw[18] != 183 else 62  # e_machine
-    before, module = build_digest(path), path.with_name("__init__.py")
+    before, module = sha256(path), path.with_name("__init__.py")
     path.write_bytes(raw)
-    module.write_text(module.read_text().replace(before, build_digest(path)))
+    module.write_text(module.read_text().replace(before, sha256(path)))
 
 
-def build_digest(path):
-    import hashlib
-
+def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -213,7 +227,9 @@ def test_a_library_that_cannot_be_used_leaves_the_work_to_numpy(fault, wine, pyt
     assert (engine, level, kinds) == ("numpy", None, ["RuntimeWarning"])
     assert reason in messages[0]
     assert "NumPy computes instead" in messages[0]
-    np.testing.assert_allclose(results_there(wine.parent, "wine"), expected_of(folder, "wine"), rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(
+        results_there(wine.parent, "wine"), expected_of(folder, "wine"), rtol=2e-5, atol=2e-6
+    )
 
 
 def test_a_level_that_is_not_there_is_an_error(folder, monkeypatch):
@@ -229,7 +245,16 @@ def test_the_header_and_the_example(name, command, folder, tmp_path):
         pytest.skip(f"{command} is not installed")
     package, language = folder / name, ["-x", "c++"] if command == "g++" else ["-std=c99"]
     library = f"{name}-{host().name}{host().ending}"
-    strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", *language, "-I", str(package), str(package / "example.c")]
+    strict = [
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-pedantic",
+        *language,
+        "-I",
+        str(package),
+        str(package / "example.c"),
+    ]
     subprocess.run(
         [command, *strict, "-x", "none", str(package / library), f"-Wl,-rpath,{package}", "-o", "example"],
         cwd=tmp_path, check=True,
@@ -244,8 +269,14 @@ def test_only_the_functions_of_the_header_are_seen_and_weights_are_there_once(fo
     symbols = subprocess.run(
         ["nm", "-D", "--defined-only", folder / "wine" / NAME], capture_output=True, text=True, check=True
     ).stdout
-    assert sorted(line.split()[-1] for line in symbols.splitlines()) == ["wine_level", "wine_run", "wine_use_level"]
-    network = foldnet.Sequential([foldnet.Input((100,)), foldnet.layers.Dense(300), foldnet.layers.Dense(100)])
+    assert sorted(line.split()[-1] for line in symbols.splitlines()) == [
+        "wine_level",
+        "wine_run",
+        "wine_use_level",
+    ]
+    network = foldnet.Sequential(
+        [foldnet.Input((100,)), foldnet.layers.Dense(300), foldnet.layers.Dense(100)]
+    )
     with pytest.MonkeyPatch.context() as patch:
         quick(patch)
         to_library(foldnet.freeze(network, fold=False), folder / "large")
@@ -263,10 +294,9 @@ def test_the_compiled_code_has_no_warnings(tmp_path, monkeypatch):
     for command in ("gcc", "clang"):
         if shutil.which(command):
             monkeypatch.setenv("CC", command)
+            (tmp_path / command).mkdir()
             for name in ("wine", "sequences", "images"):
-                made(name).to_library(tmp_path / command / name) if (tmp_path / command).mkdir(
-                    exist_ok=True
-                ) is None else None
+                assert made(name).to_library(tmp_path / command / name)
 
 
 def test_what_is_there_already(tmp_path, monkeypatch):
@@ -295,8 +325,6 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         predict.to_library(tmp_path / "file" / "inside")
-    from pathlib import Path
-
     replace, count = Path.open, []
 
     def full(path, mode="r", *rest, **more):
@@ -329,10 +357,7 @@ def test_what_is_refused(tmp_path, monkeypatch):
     network = foldnet.Sequential([foldnet.Input((3,)), foldnet.layers.Dense(2, activation=lambda x: x * 2)])
     with pytest.raises((UnsupportedError, CompileError)):
         foldnet.freeze(network).to_library(tmp_path / "x")
+    one = foldnet.Sequential([foldnet.Input((3,)), foldnet.layers.Dense(2)])
     with pytest.raises(ConfigError, match="float64"):
-        foldnet.freeze(randomized(), dtype="float64").to_library(tmp_path / "x")
+        foldnet.freeze(one, dtype="float64").to_library(tmp_path / "x")
     assert not (tmp_path / "x").exists()
-
-
-def randomized():
-    return foldnet.Sequential([foldnet.Input((3,)), foldnet.layers.Dense(2)])

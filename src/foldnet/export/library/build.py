@@ -17,7 +17,10 @@ from foldnet.export.library.targets import Level, Target
 ZIG_CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
 """Where zig keeps what it compiles of each system's libraries: by default in a folder that is gone afterwards."""
 
-LINKING = ("-shared", "-fno-sanitize=undefined", "-Wno-unused-command-line-argument")
+UNCHECKED = "-fno-sanitize=undefined"
+"""What zig compiles without optimization would otherwise call its checks at run time."""
+
+LINKING = ("-shared", UNCHECKED, "-Wno-unused-command-line-argument")
 """No optimization: with it, zig would compile all of a system's C library anew, which takes more than a minute."""
 
 NOTHING = "/* The objects are linked. */\n"
@@ -70,7 +73,7 @@ def build(code: LibraryCode, target: Target, shop: Path) -> bytes:
     caches = {name: os.environ.get(name) or str(shop / "zig") for name in ZIG_CACHES}
     threads = ("-pthread",) if target.has_threads else ()
     position = ("-fPIC",) if target.ending != ".dll" else ()
-    common = (*cc.CODE_FLAGS, *OPTIONS, *position, *threads, *target.options, "-c")
+    common = (*cc.CODE_FLAGS, *OPTIONS, *position, *threads, *target.options, UNCHECKED, "-c")
     objects = []
     units = [(level.name, text, level) for level, text in zip(target.levels, code.levels, strict=True)]
     for name, text, level in [*units, ("dispatch", code.dispatch, Level("", 4))]:

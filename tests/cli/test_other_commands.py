@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,9 @@ def test_freeze_counts_what_it_wrote_alone(foldnet, wine, tmp_path):
     assert f"wrote {tmp_path} ({size / 1000:,.0f} kB)" in said
 
 
+ROW = "7.4,0.7,0.0,1.9,0.076,11.0,34.0,0.9978,3.51,0.56,9.4"
+
+
 @pytest.mark.parametrize("unfolded", [False, True])
 def test_freeze_writes_what_it_is_asked_for(foldnet, wine, tmp_path, unfolded):
     module = tmp_path / "wine_predict.py"
@@ -84,11 +88,37 @@ def test_freeze_writes_what_it_is_asked_for(foldnet, wine, tmp_path, unfolded):
     assert document["written"] == [str(tmp_path / "w.foldnet"), str(module), str(tmp_path / "c")]
     assert {"predict.h", "predict.c", "main.c", "Makefile"} <= {p.name for p in (tmp_path / "c").iterdir()}
     assert ("moving_variance" in module.read_text()) == unfolded
-    row = "7.4,0.7,0.0,1.9,0.076,11.0,34.0,0.9978,3.51,0.56,9.4\n"
     done = subprocess.run(
-        [sys.executable, "-I", module], input=row, capture_output=True, text=True, check=True
+        [sys.executable, "-I", module], input=f"{ROW}\n", capture_output=True, text=True, check=True
     )
     np.testing.assert_allclose(float(done.stdout), np.load(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
+
+
+def test_freeze_writes_libraries_and_wheels(foldnet, wine, tmp_path):
+    document = foldnet.json(
+        "freeze", wine, "--to-library", tmp_path / "wine_lib", "--to-wheel", tmp_path / "dist",
+        "--wheel-name", "wine-model", "--wheel-version", "1.2", "--target", "host",
+    )  # fmt: skip
+    folder, wheel = document["written"]
+    assert folder == str(tmp_path / "wine_lib")
+    assert Path(wheel).name.startswith("wine_model-1.2-py3-none-")
+    asked = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import wine_lib\n"
+        "print(wine_lib.engine, wine_lib.predict([[float(v) for v in sys.argv[2].split(',')]])[0, 0])"
+    )
+    command = [sys.executable, "-I", "-c", asked, tmp_path, ROW]
+    engine, y = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert engine == "native"
+    np.testing.assert_allclose(float(y), np.load(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("mine = 1\n")
+    assert "__init__.py" in foldnet.refused("freeze", wine, "--to-library", tmp_path / "mine")
+    assert "no target 'vax'" in foldnet.refused(
+        "freeze", wine, "--to-library", tmp_path / "vax", "--target", "vax"
+    )
+    assert "--wheel-name" in foldnet.refused("freeze", wine, "--to-wheel", tmp_path / "dist")
+    assert "--to-wheel" in foldnet.refused("freeze", wine, "--wheel-name", "wine")
+    assert "--to-library" in foldnet.refused("freeze", wine, "--target", "host")
 
 
 def test_freeze_refuses_what_makes_no_sense(foldnet, wine, tmp_path):

@@ -120,7 +120,9 @@ def test_linux_needs_glibc_2_17_and_nothing_else(target, libraries):
         assert oldest is not None
         assert oldest <= (2, 17)
     if target == host().name:
-        done = subprocess.run(["objdump", "-T", library(libraries, "images", target)], capture_output=True, text=True)
+        done = subprocess.run(
+            ["objdump", "-T", library(libraries, "images", target)], capture_output=True, text=True
+        )
         assert "GLIBC_2.17" in done.stdout or "GLIBC_2.2.5" in done.stdout
 
 
@@ -128,8 +130,12 @@ def test_glibc_needed_reads_what_a_library_needs(tmp_path):
     made_by = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(tmp_path / "x.so")]
     code = "#include <pthread.h>\nint f(void) { return pthread_create(0, 0, 0, 0); }\n"
     subprocess.run(made_by, input=code, text=True, check=True)
-    said = subprocess.run(["objdump", "-T", tmp_path / "x.so"], capture_output=True, text=True, check=True).stdout
-    found = {tuple(map(int, v.split(")")[0].split("."))) for v in said.split("GLIBC_")[1:] for v in [v.split()[0]]}
+    said = subprocess.run(
+        ["objdump", "-T", tmp_path / "x.so"], capture_output=True, text=True, check=True
+    ).stdout
+    found = {
+        tuple(map(int, v.split(")")[0].split("."))) for v in said.split("GLIBC_")[1:] for v in [v.split()[0]]
+    }
     assert glibc_needed((tmp_path / "x.so").read_bytes()) == max(v[:2] for v in found | {(2, 5)})
     assert glibc_needed(b"MZ" + bytes(100)) is None
 
@@ -152,7 +158,10 @@ def tables_of_dll(raw):
         return raw[place : raw.index(b"\0", place)].decode()
 
     exports, imports = (struct.unpack_from("<I", raw, optional + 112 + 8 * k)[0] for k in range(2))
-    count, names = struct.unpack_from("<I", raw, at(exports) + 24)[0], struct.unpack_from("<I", raw, at(exports) + 32)[0]
+    count, names = (
+        struct.unpack_from("<I", raw, at(exports) + 24)[0],
+        struct.unpack_from("<I", raw, at(exports) + 32)[0],
+    )
     found = [text(struct.unpack_from("<I", raw, at(names) + 4 * k)[0]) for k in range(count)]
     needed, place = [], at(imports)
     while any(raw[place : place + 20]):
@@ -197,7 +206,9 @@ def test_the_tables_of_a_dylib(libraries):
 def test_the_library_for_old_glibc_runs_here(libraries, tmp_path):
     if host().name != "x86_64-linux":
         pytest.skip("this is not Linux")
-    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", DRIVER, "-o", tmp_path / "call", "-ldl"], check=True)
+    subprocess.run(
+        ["gcc", "-Wall", "-Wextra", "-Werror", DRIVER, "-o", tmp_path / "call", "-ldl"], check=True
+    )
     for name in NETS:
         said, y, expected = predicted([str(tmp_path / "call")], libraries, name, "x86_64-linux", tmp_path)
         assert said.endswith(" 0")

@@ -15,7 +15,15 @@ from foldnet.errors import ConfigError
 from foldnet.export.library import wheel, write
 from foldnet.export.library.targets import OTHERS, host
 from foldnet.export.library.wheel import Project, host_tag
-from tests.export.library_nets import bare_environment, install, made, quick, results_there, rows_of, run_there
+from tests.export.library_nets import (
+    bare_environment,
+    install,
+    made,
+    quick,
+    results_there,
+    rows_of,
+    run_there,
+)
 
 packaging_tags = pytest.importorskip("packaging.tags")
 packaging_utils = pytest.importorskip("packaging.utils")
@@ -49,7 +57,8 @@ def test_a_bare_environment_takes_it_and_predicts(target, wheels, tmp_path):
     if target == "host":
         np.testing.assert_array_equal(y, predict(x))
     np.testing.assert_allclose(y, predict(x), rtol=2e-5, atol=2e-6)
-    asked = "from importlib.metadata import version; import wine_model; print(version('wine-model'), wine_model.__version__)"
+    asked = "from importlib.metadata import version; import wine_model\n"
+    asked += "print(version('wine-model'), wine_model.__version__)"
     said = subprocess.run([python, "-I", "-c", asked], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["1.0", "1.0"]
     remove = [sys.executable, "-m", "pip", "--python", str(python), "uninstall", "-q", "-y", "wine-model"]
@@ -107,13 +116,17 @@ def test_the_same_input_gives_the_same_bytes(wheels, tmp_path, monkeypatch):
     assert [path.read_bytes() for path in again] == [wheels[t].read_bytes() for t in ("host", "any")]
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a b", "wine/..", "ü", "2nd", "class", "numpy", "json", "Foldnet", 3, None])
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a b", "wine/..", "ü", "2nd", "class", "numpy", "json", "Foldnet", 3, None]
+)
 def test_names_that_no_wheel_can_have(name):
     with pytest.raises(ConfigError, match="name is"):
         Project(name, "1.0", "")
 
 
-@pytest.mark.parametrize("version", ["", "1.0-beta", "v1", "1.0.0.", "1_0", "01.0", "1.0RC1", "latest", 1.0, None])
+@pytest.mark.parametrize(
+    "version", ["", "1.0-beta", "v1", "1.0.0.", "1_0", "01.0", "1.0RC1", "latest", 1.0, None]
+)
 def test_versions_in_another_form_are_refused(version, tmp_path):
     with pytest.raises(ConfigError, match="PEP 440"):
         made("wine").to_wheel(tmp_path / "none", name="wine-model", version=version)

@@ -25,8 +25,9 @@ Examples:
   foldnet freeze wine.keras --to-numpy wine_predict.py
   foldnet freeze wine.keras --to-numpy wine_predict.py --unfolded
   foldnet freeze wine.keras --to-c wine_c/
-  foldnet freeze wine.keras --to-library wine_lib/ --target host --target aarch64-linux
-  foldnet freeze wine.keras --to-wheel dist/ --wheel-name wine-model --wheel-version 1.0
+  foldnet freeze wine.keras --to-library wine_lib/ --target aarch64-linux
+  foldnet freeze wine.keras --to-wheel dist/ --wheel-name wine-model \\
+    --wheel-version 1.0
 """
 )
 @click.argument("file", type=FILE)

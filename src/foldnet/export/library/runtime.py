@@ -142,8 +142,8 @@ class Network:
             ) from None
         if port.texts is None and array.dtype.kind not in "fiub":
             raise ValueError(
-                f"input {port.name!r} has dtype {array.dtype}; expected numbers of shape {expected}. Turn other columns "
-                "into numbers first, as in training."
+                f"input {port.name!r} has dtype {array.dtype}; expected numbers of shape {expected}. Turn other "
+                "columns into numbers first, as in training."
             )
         sizes = list(zip(array.shape[1:], port.shape, strict=False))
         if array.ndim != len(port.shape) + 1 or any(n is not None and m != n for m, n in sizes):

@@ -18,10 +18,15 @@ from foldnet.engines.native import compiler
 from foldnet.errors import CompileError, ConfigError, InputError, UnsupportedError
 from foldnet.export import to_library
 from foldnet.export.library import build
+from foldnet.export.library.c_code import library_code
+from foldnet.export.library.c_header import c_example, c_header
+from foldnet.export.library.network import network_of
 from foldnet.export.library.targets import BASELINE, X86_LEVELS, host
 from tests.export.library_nets import MAKERS, bare_environment, made, quick, results_there, rows_of, run_there
 from tests.insight.insight_networks import fill
 from tests.predictor.test_lengths import NETWORKS, data_for
+from tests.support import compile_once
+from tests.support.compilers import sanitizers
 
 X86 = platform.machine() == "x86_64"
 NAME = f"wine-{host().name}{host().ending}"
@@ -297,6 +302,30 @@ def test_the_compiled_code_has_no_warnings(tmp_path, monkeypatch):
             (tmp_path / command).mkdir()
             for name in ("wine", "sequences", "images"):
                 assert made(name).to_library(tmp_path / command / name)
+
+
+@pytest.mark.parametrize("name", ["wine", "sequences", "lookups"])
+def test_its_c_is_clean_under_the_sanitizers(name, tmp_path):
+    predict = made(name)
+    network = network_of(predict, name)
+    code = library_code(network, host())
+    (tmp_path / f"{name}.h").write_text(c_header(network, code.faults))
+    (tmp_path / "example.c").write_text(c_example(network))
+    objects = []
+    for k, text in enumerate((*code.levels, code.dispatch)):
+        (tmp_path / f"{k}.c").write_text(text)
+        options = host().levels[k].options if k < len(code.levels) else ()
+        flags = ["-O0", "-g0", *sanitizers("gcc"), *options, "-c", f"{k}.c", "-o", f"{k}.o"]
+        assert compile_once.run(["gcc", *flags], tmp_path).returncode == 0
+        objects.append(f"{k}.o")
+    build_example = ["gcc", *sanitizers("gcc"), "example.c", *objects, "-lm", "-pthread", "-o", "example"]
+    assert compile_once.run(build_example, tmp_path).returncode == 0
+    done = subprocess.run([tmp_path / "example"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    zeros = [np.zeros((1, *(n or 12 for n in shape[1:])), np.float32) for shape in predict.input_shapes]
+    np.testing.assert_allclose(
+        np.array(done.stdout.split(), float), predict(zeros).ravel(), rtol=2e-5, atol=2e-6
+    )
 
 
 def test_what_is_there_already(tmp_path, monkeypatch):

@@ -73,7 +73,8 @@ def predict(x: Any, *others: Any) -> @returns@:
     Raises:
         ValueError: data of another shape or kind.
     """
-    return _network.predict(x, *others)
+    results: @returns@ = _network.predict(x, *others)
+    return results
 '''
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from foldnet.errors import ConfigError
 
@@ -126,8 +126,3 @@ def targets_named(names: Sequence[str], *more: str) -> list[Target]:
         if target.zig is not None or target.name not in found:
             found[target.name] = target
     return list(found.values())
-
-
-def with_level(target: Target, name: str) -> Target:
-    """The target with one level alone."""
-    return replace(target, levels=tuple(level for level in target.levels if level.name == name))

@@ -95,6 +95,7 @@ def test_the_record_and_the_metadata(target, wheels):
         assert archive.testzip() is None
         files = {name: archive.read(name) for name in archive.namelist()}
         assert all(entry.external_attr >> 16 == 0o100644 for entry in archive.infolist())
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # and no clock's
     record = list(csv.reader(io.StringIO(files["wine_model-1.0.dist-info/RECORD"].decode())))
     assert [name for name, _, _ in record] == list(files)
     for name, digest, size in record[:-1]:

@@ -1,6 +1,9 @@
 """Libraries for other systems: run under qemu and Wine, and what their files say of themselves."""
 
+import json
+import os
 import platform
+import shutil
 import struct
 import subprocess
 from importlib.metadata import version
@@ -13,11 +16,12 @@ from foldnet.engines.native import compiler
 from foldnet.export.library import build, write
 from foldnet.export.library.elf import glibc_needed
 from foldnet.export.library.targets import OTHERS, host
-from tests.export.library_nets import made, quick, rows_of
-from tests.support import emulators, kept
+from tests.export.library_nets import RUNNER, made, quick, results_there, rows_of
+from tests.support import arm64, kept
 from tests.support.compilers import ZIG
 
 NETS = ("wine", "images")
+WINE = shutil.which("wine")
 WINDOWS = "x86_64-windows"
 DRIVER = Path(__file__).with_name("call_library.c")
 FUNCTIONS = ["images_level", "images_run", "images_use_level"]
@@ -71,10 +75,10 @@ def predicted(command, folder, name, target, tmp_path, *level):
     return done.stdout.strip(), np.fromfile(tmp_path / "y", np.float32).reshape(expected.shape), expected
 
 
-def driver(target, folder):
-    """The program that calls libraries, for a target."""
-    program = folder / ("call.exe" if target == WINDOWS else "call")
-    options = ["-target", OTHERS[target].zig, "-Wall", "-Wextra", "-Werror", "-s", build.UNCHECKED]
+def driver(folder):
+    """The program that calls libraries, for Windows."""
+    program = folder / "call.exe"
+    options = ["-target", OTHERS[WINDOWS].zig, "-Wall", "-Wextra", "-Werror", "-s", build.UNCHECKED]
 
     def made_now():
         built = subprocess.run(
@@ -84,25 +88,38 @@ def driver(target, folder):
         return program.read_bytes()
 
     program.write_bytes(kept_or_made([DRIVER.read_text(), *options], made_now))
-    program.chmod(0o755)
     return str(program)
 
 
-def test_aarch64_gives_the_bits_of_fused_multiply_add(libraries, tmp_path):
-    command = [*emulators.aarch64(), driver("aarch64-linux", tmp_path)]
-    for name in NETS:
-        said, y, expected = predicted(command, libraries, name, "aarch64-linux", tmp_path)
-        assert said == "baseline 0"
+@arm64.needed
+def test_aarch64_gives_the_bits_of_fused_multiply_add(libraries, tmp_path, monkeypatch):
+    quick(monkeypatch)
+    (wheel,) = made("wine").to_wheel(tmp_path, name="wine-model", version="1.0", targets=["aarch64-linux"])
+    arm64.install(wheel, tmp_path / "site")
+    for name, folder in (("wine", tmp_path / "site"), ("images", libraries)):
+        package = "wine_model" if name == "wine" else name
+        (x,) = rows_of(made(name), name)
+        np.savez(folder / f"{package}.in.npz", x)
+        command = [*arm64.COMMAND, "-c", RUNNER, folder, package]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tmp_path / "site")}
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == ["native", "baseline", [], []]
+        (y,) = results_there(folder, package)
+        np.testing.assert_allclose(y, made(name)(x), rtol=2e-5, atol=2e-6)
         if compiler.machine().simd > 4:  # this machine fuses, too
-            np.testing.assert_array_equal(y, expected)
-        np.testing.assert_allclose(y, expected, rtol=2e-5, atol=2e-6)
+            np.testing.assert_array_equal(y, made(name)(x))
 
 
+@pytest.mark.skipif(
+    WINE is None and "FOLDNET_REQUIRE_WINE" not in os.environ,
+    reason="needs wine and wine64, which are not installed",
+)
 def test_windows_gives_the_same_bits(libraries, tmp_path, monkeypatch):
-    wine = emulators.windows()
     monkeypatch.setenv("WINEPREFIX", str(tmp_path / "prefix"))
     monkeypatch.setenv("WINEDEBUG", "-all")
-    command = [*wine, driver(WINDOWS, tmp_path)]
+    command = [WINE, driver(tmp_path)]
     for name in NETS:
         said, y, expected = predicted(command, libraries, name, WINDOWS, tmp_path, "baseline")
         assert said == "baseline 0"

@@ -21,7 +21,7 @@ UNCHECKED = "-fno-sanitize=undefined"
 """What zig compiles without optimization would otherwise call its checks at run time."""
 
 LINKING = ("-shared", UNCHECKED, "-Wno-unused-command-line-argument")
-"""No optimization: with it, zig would compile all of a system's C library anew, which takes more than a minute."""
+"""No optimization: with it, zig would compile all of a system's C library again, which takes more than a minute."""
 
 NOTHING = "/* The objects are linked. */\n"
 

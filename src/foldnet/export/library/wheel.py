@@ -69,7 +69,7 @@ class Project:
         taken = self.module in sys.stdlib_module_names or self.module in ("numpy", "foldnet")
         if not self.module.isidentifier() or keyword.iskeyword(self.module) or taken:
             raise ConfigError(
-                f"name is {self.name!r}, which would be imported as {self.module}: no module of one's own can have "
+                f"name is {self.name!r}, which would be imported as {self.module}: no other module can have "
                 "this name; choose another one"
             )
         if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("predict.py", "deep.py", "train.py", "insight.py", "passes.py", "lengths.py")
+BENCHMARKS = ("predict.py", "deep.py", "train.py", "insight.py", "passes.py", "lengths.py", "wasm.py")
 
 
 def main():

@@ -23,6 +23,7 @@ OPTIONS = {
         "--to-c",
         "--to-library",
         "--to-wheel",
+        "--to-wasm",
         "--target",
         "--show-passes",
     ),

@@ -59,6 +59,7 @@ def folder(tmp_path_factory, data):
     predict.save(folder / "wine.foldnet")
     predict.to_numpy(folder / "wine_predict.py")
     predict.to_c(folder / "wine_c")
+    predict.to_wasm(folder / "wine_web")
     with open_table(table, Selection(drop="quality")) as opened:
         (rows,) = opened.blocks(2000)
         columns = opened.columns

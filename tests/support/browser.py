@@ -73,12 +73,12 @@ class Browser:
         return json.loads(message)
 
     def open(self, path, width=1200, height=900, dark=False):
-        """Load a file as its reader would, and wait until it is there."""
+        """Load a file, or an address, as its reader would, and wait until it is there."""
         self.size(width, height)
         media = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
         self.send("Emulation.setEmulatedMedia", features=[{"name": k, "value": v} for k, v in media.items()])
         self.events.clear()
-        self.send("Page.navigate", url=Path(path).as_uri())
+        self.send("Page.navigate", url=path if str(path).startswith("http://") else Path(path).as_uri())
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events.append(self._next())
 
@@ -93,8 +93,8 @@ class Browser:
         )
 
     def run(self, script):
-        """The value of a JavaScript expression in the page."""
-        done = self.send("Runtime.evaluate", expression=script, returnByValue=True)
+        """The value of a JavaScript expression in the page, when it is there if it is a promise."""
+        done = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
@@ -113,6 +113,11 @@ class Browser:
         text = {"text": {" ": " ", "Enter": "\r"}[key]} if key in (" ", "Enter") else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **code, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **code)
+
+    def choose(self, script, path):
+        """Choose a file in the field that a JavaScript expression gives."""
+        field = self.send("Runtime.evaluate", expression=script)["result"]["objectId"]
+        self.send("DOM.setFileInputFiles", files=[str(path)], objectId=field)
 
     def picture(self, path):
         """The window as a PNG file."""

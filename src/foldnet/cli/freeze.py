@@ -28,6 +28,7 @@ Examples:
   foldnet freeze wine.keras --to-library wine_lib/ --target aarch64-linux
   foldnet freeze wine.keras --to-wheel dist/ --wheel-name wine-model \\
     --wheel-version 1.0
+  foldnet freeze wine.keras --to-wasm wine_web/
 """
 )
 @click.argument("file", type=FILE)
@@ -62,6 +63,12 @@ Examples:
     help="What --to-library and --to-wheel compile for: host (the default), x86_64-linux, aarch64-linux, "
     "x86_64-windows, aarch64-macos; give it once for each. For wheels also any: NumPy alone.",
 )
+@click.option(
+    "--to-wasm",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write WebAssembly for browsers and node, and a page.",
+)
 @click.option("--show-passes", is_flag=True, help="Print the graph before folding, and after each pass.")
 @writing
 @common
@@ -77,6 +84,7 @@ def command(
     wheel_name: str | None,
     wheel_version: str | None,
     wanted: tuple[str, ...],
+    to_wasm: str | None,
     show_passes: bool,
     force: bool,
     as_json: bool,
@@ -88,6 +96,7 @@ def command(
     writes a file, the steps of the function are printed.
     """
     import foldnet
+    from foldnet.export.wasm import wasm_files
 
     if unfolded and to_numpy is None:
         raise click.UsageError("--unfolded changes what --to-numpy writes; give --to-numpy OUT.py too")
@@ -101,7 +110,7 @@ def command(
         raise click.UsageError(
             "--target is what --to-library and --to-wheel compile for; give one of them too"
         )
-    for path in filter(None, (out, to_numpy, to_c, to_library, to_wheel)):
+    for path in filter(None, (out, to_numpy, to_c, to_library, to_wheel, to_wasm)):
         if not Path(path).parent.is_dir():
             raise click.UsageError(f"{path}: there is no folder {Path(path).parent}")
     targets = {
@@ -109,6 +118,7 @@ def command(
         "--to-numpy": to_numpy and [Path(to_numpy), *_weights_beside(to_numpy)],
         "--to-c": to_c and [Path(to_c, name) for name in C_FILES],
         "--to-library": to_library and [Path(to_library, name) for name in LIBRARY_FILES],
+        "--to-wasm": to_wasm and wasm_files(to_wasm),
     }
     check_outputs(targets, [file, weights], force=force)
     started = time.perf_counter()
@@ -134,6 +144,8 @@ def command(
             to_wheel, name=wheel_name, version=wheel_version, targets=chosen, overwrite=force
         ):
             written[str(wheel)] = [wheel]
+    if to_wasm is not None:
+        written[to_wasm] = predictor.to_wasm(to_wasm, overwrite=force)
     if as_json:
         print_json(
             {

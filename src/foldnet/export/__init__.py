@@ -1,4 +1,4 @@
-"""Export a frozen network as files that do not need foldnet: one Python file, C, a compiled library, or wheels."""
+"""Export a frozen network as files that do not need foldnet: NumPy, C, a compiled library, wheels, WebAssembly."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ if TYPE_CHECKING:
     from foldnet.export.library.write import to_library as to_library
     from foldnet.export.numpy_module import numpy_source as numpy_source
     from foldnet.export.numpy_module import to_numpy as to_numpy
+    from foldnet.export.wasm import to_wasm as to_wasm
 
 _HOMES = {
     "numpy_source": "numpy_module",
     "to_c": "c_project",
     "to_library": "library.write",
     "to_numpy": "numpy_module",
+    "to_wasm": "wasm",
     "to_wheel": "library.wheel",
 }
 
-__all__ = ["numpy_source", "to_c", "to_library", "to_numpy", "to_wheel"]
+__all__ = ["numpy_source", "to_c", "to_library", "to_numpy", "to_wasm", "to_wheel"]
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,7 @@ class FreeLengths:
         graph: with free axes.
         takes: names of the parameters for its inputs.
         gives: names of those for its outputs.
+        exporter: the function that the caller called, for errors.
 
     Raises:
         UnsupportedError: an operation needs to know a size.
@@ -39,7 +40,10 @@ class FreeLengths:
         names: of the lengths.
     """
 
-    def __init__(self, graph: Graph, takes: Sequence[str], gives: Sequence[str] = ()) -> None:
+    def __init__(
+        self, graph: Graph, takes: Sequence[str], gives: Sequence[str] = (), exporter: str = "to_c"
+    ) -> None:
+        self._exporter = exporter
         self._free, self._axes = graph, free_axes(graph)
         inputs = [number for number, _ in self._axes]
         each = [
@@ -68,7 +72,7 @@ class FreeLengths:
                 reason = reason or error
         raise UnsupportedError(
             f"the network leaves sizes free, and has no code for all of them: {reason}. Give the sizes, as in "
-            "to_c(directory, input_shapes=[(5, 3)])"
+            f"{self._exporter}(directory, input_shapes=[(5, 3)])"
         )
 
     @property
@@ -100,7 +104,7 @@ class FreeLengths:
                 break
         raise UnsupportedError(
             f"the network cannot take rows of the lengths {given or _RECORDED}: give other ones, as in "
-            "to_c(directory, x=rows)"
+            f"{self._exporter}(directory, x=rows)"
         )
 
     def lengths_for(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
@@ -113,6 +117,11 @@ class FreeLengths:
         for (number, axis), k in zip(self._axes, self._same, strict=True):
             shapes[number][axis] = self._used[k]
         return [tuple(shape) for shape in shapes]
+
+    @property
+    def of_axes(self) -> dict[tuple[int, int], str]:
+        """The name of the length of each free axis, by the number of the input and the axis, the rows first."""
+        return {axis: self.names[k] for axis, k in zip(self._axes, self._same, strict=True)}
 
     @property
     def recorded_lengths(self) -> str:

@@ -8,9 +8,6 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from foldnet.arrays import Array
 from foldnet.codegen.layout import ctype, shape_of_row
 from foldnet.codegen.names import Namespace, identifier, plain
 from foldnet.errors import InputError
@@ -18,7 +15,7 @@ from foldnet.export import c_texts
 from foldnet.export.c_codes import coder_names, text_words
 from foldnet.export.c_self_test import test_words
 from foldnet.export.c_texts import fill
-from foldnet.export.examples import example_rows
+from foldnet.export.examples import example_rows, given_arrays, given_rows
 from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.overwrite import MARK
@@ -116,12 +113,12 @@ def to_c(
         None if free is None else free.names,
         coders,
     )
-    given = None if x is None else _given_arrays(graph, x)
+    given = None if x is None else given_arrays(graph, x)
     if free is not None:
         graph = free.recorded(given)
     prefix = f"{name}_" if free is None else ""
     inputs, outputs = _ports(graph, graph.inputs, takes, prefix), _ports(graph, graph.outputs, gives, prefix)
-    rows = example_rows(graph, ROWS) if given is None else _given_rows(graph, given)
+    rows = example_rows(graph, ROWS) if given is None else given_rows(graph, given)
     words = {
         "mark": MARK, "title": plain(stem), "name": name, "MACRO": name.upper(), "code": portable.code,
         "rows": str(len(rows[0])),
@@ -144,35 +141,6 @@ def to_c(
     files = {directory / file: fill(text, words).encode() for file, text in texts.items()}
     write_files(files, overwrite=overwrite)
     return list(files)
-
-
-def _given_arrays(graph: Graph, x: object) -> list[Array]:
-    """An array for each input."""
-    given = x if isinstance(x, list | tuple) and len(graph.inputs) > 1 else [x]
-    if len(given) != len(graph.inputs):
-        raise InputError(f"x holds {len(given)} arrays, and the network has {len(graph.inputs)} inputs")
-    try:
-        return [
-            graph.texts[name].read(data, name) if name in graph.texts else np.asarray(data)
-            for name, data in zip(graph.inputs, given, strict=True)
-        ]
-    except ValueError as error:  # lists of different lengths
-        raise InputError(f"x is not an array of numbers for each input: {error}") from None
-
-
-def _given_rows(graph: Graph, given: Sequence[Array]) -> list[Array]:
-    rows = []
-    for value, data in zip(graph.inputs, given, strict=True):
-        kind = graph.types[value]
-        array = data.astype(np.int32 if kind.dtype == "int" else np.float32)
-        if array.ndim == 0 or array.shape[1:] != kind.shape[1:] or len(array) == 0:
-            raise InputError(
-                f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})"
-            )
-        rows.append(array)
-    if len({len(array) for array in rows}) != 1:
-        raise InputError(f"x has {[len(array) for array in rows]} rows for the inputs; give each as many")
-    return rows
 
 
 def port_names(graph: Graph) -> tuple[list[str], list[str]]:

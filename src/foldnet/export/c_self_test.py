@@ -53,7 +53,7 @@ def test_words(
             "  }",
         ]
     return {
-        "allowed": f"{_allowed(truth, rounded, _longest_sum(graph)):.3g}",
+        "allowed": f"{allowed_difference(graph, truth, rounded):.3g}",
         "recorded": "\n".join(recorded),
         "compares": "\n".join(compares),
         "rows_call": ", ".join([*(p.name for p in (*inputs, *outputs)), *more]),
@@ -80,13 +80,18 @@ def _longest_sum(graph: Graph) -> int:
     return longest
 
 
-def _allowed(truth: Sequence[Array], rounded: Sequence[Array], longest: int) -> float:
+def allowed_difference(graph: Graph, truth: Sequence[Array], rounded: Sequence[Array]) -> float:
     """A few times the distance of a float32 computation from the float64 one, and at least some ULP.
 
     The float32 computation rounds each value once, C each term of a sum. Those errors have either sign, so that they
-    grow with the root of the number of terms.
+    grow with the root of the number of terms. Relative to 1 + the size of a result.
+
+    Args:
+        graph: of the network.
+        truth: results in double precision.
+        rounded: the same in single precision.
     """
-    allowed, few = 2e-6, max(8.0, longest**0.5)
+    allowed, few = 2e-6, max(8.0, _longest_sum(graph) ** 0.5)
     with np.errstate(invalid="ignore"):
         for exact, near in zip(truth, rounded, strict=True):
             distance = np.abs(near - exact) / (1 + np.abs(exact))

@@ -260,6 +260,12 @@ class Predictor(FastCall):
 
         return to_wheel(self, path, **settings)
 
+    def to_wasm(self, path: str | os.PathLike[str], **settings: Any) -> list[Path]:
+        """Write it as a folder for browsers and node; see ``foldnet.export.to_wasm``."""
+        from foldnet.export import to_wasm
+
+        return to_wasm(self, path, **settings)
+
     def __reduce__(self) -> Any:
         from foldnet.predictor.pickling import functions_of, pickled, unpickle
 

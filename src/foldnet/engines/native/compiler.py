@@ -20,10 +20,17 @@ HINT = 'Install gcc or clang, set CC, or pip install foldnet[compiler]; engine="
 
 @dataclass(frozen=True)
 class Compiler:
-    """A command that compiles C, and what tells it from any other: its file's path, size and time of change."""
+    """A command that compiles C.
+
+    Attributes:
+        command: its words.
+        identity: what tells it from any other: its file's path, size and time of change.
+        hint: what to do if it fails, for errors.
+    """
 
     command: tuple[str, ...]
     identity: str
+    hint: str = HINT
 
     @property
     def words(self) -> str:
@@ -166,6 +173,7 @@ def compile_library(
     compiler: Compiler,
     options: tuple[str, ...],
     environment: Mapping[str, str] | None = None,
+    libraries: tuple[str, ...] = ("-lm",),
 ) -> None:
     """Compile C into a shared library, the file ``target``; what the compiler needs meanwhile goes beside it.
 
@@ -175,6 +183,7 @@ def compile_library(
         compiler: to run.
         options: for it; with ``-c``, it makes an object file.
         environment: variables for it, beside those of this process.
+        libraries: options that name the libraries to link.
 
     Raises:
         RefusedError: the compiler refused.
@@ -183,13 +192,13 @@ def compile_library(
     """
     if compiler.identity in _hanging:
         raise HangingCompilerError(_hanging[compiler.identity])
-    command = [*compiler.command, *options, "-x", "c", "-", "-o", target, "-lm"]
+    command = [*compiler.command, *options, "-x", "c", "-", "-o", target, *libraries]
     status, said = _run(command, code, os.path.dirname(target), compiler, environment or {})  # noqa: PTH120
     if status:
         message = said.strip()[:2000] or f"exit code {status}"
-        raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{HINT}")
+        raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{compiler.hint}")
     if not _is_file(target):
-        raise CompileError(f"{compiler.words} ended without an error and made no library. {HINT}")
+        raise CompileError(f"{compiler.words} ended without an error and made no library. {compiler.hint}")
 
 
 _hanging: dict[str, str] = {}
@@ -210,11 +219,11 @@ def _run(
     try:
         status = system.run(command, code, errors, folder, seconds, more)
     except OSError as error:
-        raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
+        raise CompileError(f"{compiler.command[0]} could not be run: {error}. {compiler.hint}") from None
     if status is None:
         _hanging[compiler.identity] = (
             f"{compiler.words} gave no answer within {seconds:g} s and was ended; "
-            f"FOLDNET_COMPILE_SECONDS sets another limit. {HINT}"
+            f"FOLDNET_COMPILE_SECONDS sets another limit. {compiler.hint}"
         )
         raise HangingCompilerError(_hanging[compiler.identity])
     with open(errors, encoding="utf-8", errors="replace") as file:  # noqa: PTH123

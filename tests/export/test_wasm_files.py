@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import foldnet
 from foldnet import Input, Model, Sequential, layers
 from foldnet.cli import main
+from foldnet.engines.native import compiler
 from foldnet.engines.native.compiler import Compiler
 from foldnet.errors import CompileError, InputError, UnsupportedError
 from foldnet.export.wasm import compile as compiling
@@ -86,21 +87,21 @@ def test_the_c_compiles_without_warnings(simd, monkeypatch):
 
 
 def test_without_zig_nothing_is_written(wine, tmp_path, monkeypatch):
-    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
-    with pytest.raises(CompileError, match=r"zig is not installed\. .*pip install foldnet\[compiler\]"):
+    monkeypatch.setattr(compiler, "find_zig", lambda: None)
+    with pytest.raises(CompileError, match=r"zig is not installed\. WebAssembly .*pip install 'foldnet\[compiler\]'"):
         to_wasm(wine, tmp_path / "web")
     assert not (tmp_path / "web").exists()
 
 
 def test_a_zig_that_fails_or_hangs_leaves_nothing(wine, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "_OPTIONS", ("--no-such-option",))
-    with pytest.raises(CompileError, match=r'(?s)refused .*"--no-such-option".*from the package ziglang'):
+    with pytest.raises(CompileError, match=r'(?s)refused .*"--no-such-option".*WebAssembly needs'):
         to_wasm(wine, tmp_path / "web")
     slow = tmp_path / "slow"
     slow.write_text("#!/bin/sh\nsleep 100\n")
     slow.chmod(0o700)
-    hanging = Compiler((str(slow),), "a compiler that hangs", compiling.HINT)
-    monkeypatch.setattr(compiling, "find_zig", lambda: hanging)
+    hanging = Compiler((str(slow),), "a compiler that hangs")
+    monkeypatch.setattr(compiling, "find_zig", lambda purpose: hanging)
     monkeypatch.setenv("FOLDNET_COMPILE_SECONDS", "0.2")
     with pytest.raises(CompileError, match=r"gave no answer within 0\.2 s"):
         to_wasm(wine, tmp_path / "web")

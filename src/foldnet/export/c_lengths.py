@@ -119,11 +119,6 @@ class FreeLengths:
         return [tuple(shape) for shape in shapes]
 
     @property
-    def of_axes(self) -> dict[tuple[int, int], str]:
-        """The name of the length of each free axis, by the number of the input and the axis, the rows first."""
-        return {axis: self.names[k] for axis, k in zip(self._axes, self._same, strict=True)}
-
-    @property
     def recorded_lengths(self) -> str:
         """C of the lengths of the recorded rows."""
         return ", ".join(map(str, self._used))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from foldnet.codegen.layout import ctype, shape_of_row
 from foldnet.codegen.names import Namespace, identifier, plain
-from foldnet.errors import InputError
 from foldnet.export import c_texts
 from foldnet.export.c_codes import coder_names, text_words
 from foldnet.export.c_self_test import test_words
@@ -18,9 +17,10 @@ from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows, given_arrays, given_rows
 from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
+from foldnet.export.shapes import InputShapes, sized
 from foldnet.files.overwrite import MARK
 from foldnet.graph.free_axes import free_axes
-from foldnet.graph.graph import Graph, Node, bind
+from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def to_c(
     *,
     name: str | None = None,
     x: object = None,
-    input_shapes: Sequence[Sequence[int]] | None = None,
+    input_shapes: InputShapes = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write a frozen network as a directory of C99 that needs only libm and allocates nothing.
@@ -93,14 +93,7 @@ def to_c(
     from foldnet.export.c_lengths import FreeLengths
 
     directory = Path(directory)
-    graph = source if isinstance(source, Graph) else source.graph
-    if input_shapes is not None:
-        if len(input_shapes) != len(graph.inputs):
-            raise InputError(
-                f"input_shapes has {len(input_shapes)} shapes, and the network has {len(graph.inputs)} inputs: give "
-                "one for each, without the rows"
-            )
-        graph = bind(graph, [(None, *shape) for shape in input_shapes])
+    graph = sized(source if isinstance(source, Graph) else source.graph, input_shapes)
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")
     name = identifier(stem, "network")
     takes, gives = port_names(graph)

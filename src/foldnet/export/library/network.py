@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from foldnet.codegen.layout import ctype, shape_of_row
-from foldnet.errors import ConfigError, InputError
+from foldnet.errors import ConfigError
 from foldnet.export.c_lengths import FreeLengths
 from foldnet.export.c_project import port_names
+from foldnet.export.shapes import InputShapes, sized
 from foldnet.graph.free_axes import free_axes
-from foldnet.graph.graph import Graph, bind
+from foldnet.graph.graph import Graph
 from foldnet.graph.sizes import free
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ class Network:
     output_structure: Any
 
 
-def network_of(
-    source: Graph | Predictor, name: str, input_shapes: Sequence[Sequence[int]] | None = None
-) -> Network:
+def network_of(source: Graph | Predictor, name: str, input_shapes: InputShapes = None) -> Network:
     """The network as a library has it.
 
     Args:
@@ -91,13 +90,7 @@ def network_of(
             "the network's inputs are nested, and a library takes them in a list or a dict; make a Model whose "
             "inputs are a list"
         )
-    if input_shapes is not None:
-        if len(input_shapes) != len(plain.inputs):
-            raise InputError(
-                f"input_shapes has {len(input_shapes)} shapes, and the network has {len(plain.inputs)} inputs: give "
-                "one for each, without the rows"
-            )
-        plain = bind(plain, [(None, *shape) for shape in input_shapes])
+    plain = sized(plain, input_shapes)
     takes, gives = port_names(plain)
     found = FreeLengths(plain, takes, gives) if free_axes(plain) else None
     graph = plain if found is None else found.graph

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from foldnet.codegen.names import identifier
 from foldnet.export.files import write_files
-from foldnet.export.library.build import build, compiler_for, workshop
+from foldnet.export.library.build import build, compiler_for
 from foldnet.export.library.c_code import library_code
 from foldnet.export.library.network import Network, network_of
 from foldnet.export.library.package import package_files
 from foldnet.export.library.targets import HOST, Target, targets_named
+from foldnet.export.zig import workshop
 from foldnet.files.overwrite import is_ours, refuse_foreign
 
 if TYPE_CHECKING:

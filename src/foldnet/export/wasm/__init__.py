@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foldnet.codegen.names import identifier, plain
-from foldnet.errors import InputError
 from foldnet.export.c_texts import fill
 from foldnet.export.files import write_files
-from foldnet.export.wasm.compile import compile_wasm, find_zig
+from foldnet.export.shapes import InputShapes, sized
+from foldnet.export.wasm.compile import PURPOSE, compile_wasm
 from foldnet.export.wasm.files import package_json, script_json, shipped
 from foldnet.export.wasm.page import page_html, page_parts
 from foldnet.export.wasm.source import Port, wasm_source
 from foldnet.export.wasm.types import declarations
+from foldnet.export.zig import find_zig
 from foldnet.files.overwrite import MARK, refuse_foreign
-from foldnet.graph.graph import Graph, bind
+from foldnet.graph.graph import Graph
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -46,7 +47,7 @@ def to_wasm(
     *,
     name: str | None = None,
     x: object = None,
-    input_shapes: Sequence[Sequence[int]] | None = None,
+    input_shapes: InputShapes = None,
     feature_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -85,11 +86,9 @@ def to_wasm(
     files = wasm_files(directory, name)
     for path in files:
         refuse_foreign(path, overwrite=overwrite)
-    find_zig()
+    find_zig(PURPOSE)
     folder, stem = Path(directory), files[0].stem
-    graph = source if isinstance(source, Graph) else source.graph
-    if input_shapes is not None:
-        graph = _bound(graph, input_shapes)
+    graph = sized(source if isinstance(source, Graph) else source.graph, input_shapes)
     input_names, output_names = _names(source, graph)
     made = wasm_source(graph, input_names, output_names or _numbered(graph))
     title = plain(name if name is not None else _stem(folder))
@@ -123,15 +122,6 @@ def to_wasm(
 
 def _stem(folder: Path) -> str:
     return folder.resolve().name.removesuffix("_wasm").removesuffix("_web")
-
-
-def _bound(graph: Graph, shapes: Sequence[Sequence[int]]) -> Graph:
-    if len(shapes) != len(graph.inputs):
-        raise InputError(
-            f"input_shapes has {len(shapes)} shapes, and the network has {len(graph.inputs)} inputs: give one for "
-            "each, without the rows"
-        )
-    return bind(graph, [(None, *shape) for shape in shapes])
 
 
 def _names(source: Graph | Predictor, graph: Graph) -> tuple[Sequence[str], Sequence[str] | None]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from foldnet.engines.native.compiler import Compiler, compile_library
-from foldnet.errors import CompileError
+from foldnet.engines.native.compiler import compile_library
+from foldnet.export.zig import caches, find_zig, workshop
 from foldnet.files.overwrite import MARK
 
-HINT = "WebAssembly needs zig, from the package ziglang: pip install foldnet[compiler]."
+PURPOSE = "WebAssembly"
 STACK = 1 << 18
 """Bytes of the stack: several times the values that a prediction may keep there."""
 
@@ -31,18 +27,6 @@ _OPTIONS = (
 )
 
 
-def find_zig() -> Compiler:
-    """The command of zig's compiler for C, from the package ``ziglang``.
-
-    Raises:
-        CompileError: it is not installed.
-    """
-    found = find_spec("ziglang")
-    if found is None or not found.origin:
-        raise CompileError(f"zig is not installed. {HINT}")
-    return Compiler((sys.executable, "-m", "ziglang", "cc"), f"{found.origin}|zig", HINT)
-
-
 def compile_wasm(code: str, *, simd: bool) -> bytes:
     """The module of a piece of C, with foldnet's mark in a section of its own. The same C gives the same bytes.
 
@@ -56,10 +40,10 @@ def compile_wasm(code: str, *, simd: bool) -> bytes:
     # Without vectors it is for old browsers, so it has the instructions of the first version alone.
     speed = ("-O3", "-msimd128") if simd else ("-Os", "-mcpu=mvp")
     headers = os.path.join(os.path.dirname(__file__), "include")  # noqa: PTH118, PTH120
-    with TemporaryDirectory(prefix="foldnet-") as folder:
-        made = Path(folder) / "module.wasm"
+    with workshop() as shop:
+        made = shop / "module.wasm"
         options = (*_OPTIONS, *speed, f"-I{headers}")
-        compile_library(code, str(made), find_zig(), options, libraries=())
+        compile_library(code, str(made), find_zig(PURPOSE), options, caches(shop), libraries=())
         return made.read_bytes() + _section("foldnet", MARK)
 
 

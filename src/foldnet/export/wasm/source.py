@@ -115,7 +115,8 @@ def wasm_source(graph: Graph, input_names: Sequence[str], output_names: Sequence
         code.insert(0, f"#include <stddef.h>\nstruct {PREDICT}_sizes {{\n  size_t {members};\n}};\n")
         code.append(_sizes(sized, names))
     code += [fill(CODER, {"name": name}) for name in coders.values()]
-    shapes = _shapes_of_inputs(graph, {} if found is None else found.of_axes)
+    of_axes = {} if found is None else {(i, axis): names[k] for i, axis, k in found.axes}
+    shapes = _shapes_of_inputs(graph, of_axes)
     inputs = [
         Port(name, "text" if v in coders else _kind(graph, v), shapes[i], called[v] if v in coders else "")
         for i, (name, v) in enumerate(zip(input_names, graph.inputs, strict=True))
@@ -135,7 +136,7 @@ def _kind(graph: Graph, value: str) -> str:
 def _shapes_of_inputs(
     graph: Graph, of_axes: dict[tuple[int, int], str]
 ) -> list[tuple[int | str | None, ...]]:
-    """The shape of a row of each input, with the names of lengths where a size is free."""
+    """The shape of a row of each input, with the names of lengths, by input and axis, where a size is free."""
     return [
         tuple(
             of_axes[number, axis] if n is None else n

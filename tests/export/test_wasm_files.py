@@ -88,7 +88,9 @@ def test_the_c_compiles_without_warnings(simd, monkeypatch):
 
 def test_without_zig_nothing_is_written(wine, tmp_path, monkeypatch):
     monkeypatch.setattr(compiler, "find_zig", lambda: None)
-    with pytest.raises(CompileError, match=r"zig is not installed\. WebAssembly .*pip install 'foldnet\[compiler\]'"):
+    with pytest.raises(
+        CompileError, match=r"zig is not installed\. WebAssembly .*pip install 'foldnet\[compiler\]'"
+    ):
         to_wasm(wine, tmp_path / "web")
     assert not (tmp_path / "web").exists()
 

@@ -15,7 +15,8 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Softmax, Sparsemax
 from foldnet.operations.cases import cases_of
-from foldnet.operations.elementwise.op import Unary
+from foldnet.operations.elementwise.functions import BINARY
+from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.matrix.op import Product
 from tests.native.networks import graph_of
 from tests.operations.op_cases import assert_close, joined, same_bits
@@ -53,6 +54,29 @@ def test_activations_on_any_float(x):
         # mish and silu have a factor that may be denormal; the reference's own x - tanh(x) cancels near 0.
         cancels = case.op.function.name == "tanh_shrink"
         assert_close(got, value, ulps=16 if cancels else 8, scale=1e-8 if cancels else 1e-30, what=case.label)
+
+
+EXTREME = np.float32([
+    0, -0.0, 1, -1, 0.5, -0.5, 2.5, -2.5, 3, -3, 7, 88, -88, 1e6, -1e6, 3e38, -3e38, 1e-30, -1e-30,
+    np.inf, -np.inf, np.nan,
+])  # fmt: skip
+
+
+def test_two_extreme_operands():
+    """Zeros of both signs, infinities, NaN and numbers near the ends of float32, each with each."""
+    a, b = (x.reshape(-1, 1) for x in np.meshgrid(EXTREME, EXTREME))
+    graph = joined(graph_of(Binary(kind=kind), (1,), (1,)) for kind in BINARY)
+    found = NativeProgram(graph).run([a, b] * len(BINARY))
+    for kind, got, exact in zip(
+        BINARY, found, ReferenceProgram(graph, "float32").run([a, b] * len(BINARY)), strict=True
+    ):
+        with np.errstate(all="ignore"):
+            same = (
+                (got == exact)
+                | (np.isnan(got) & np.isnan(exact))
+                | (np.abs(got - exact) <= 4 * np.spacing(np.abs(exact)))
+            )
+        assert same.all(), (kind, a[~same], b[~same], got[~same], exact[~same])
 
 
 @settings(max_examples=15, deadline=None)

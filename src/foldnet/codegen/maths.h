@@ -341,8 +341,9 @@ static inline float fn_mod(float a, float b) {
   return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
 }
 
-/* The quotient rounded down: what is left after the remainder is a whole multiple but for rounding. */
+/* The quotient rounded down: what is left after the remainder is a whole multiple but for rounding. Infinity is no
+   multiple of anything: there the quotient is 0, or -1 where the signs differ. */
 static inline float fn_floor_divide(float a, float b) {
-  float q = rintf((a - fn_mod(a, b)) / b);
-  return b == 0.0f ? a / b : q;
+  const float q = rintf((a - fn_mod(a, b)) / b), small = a != 0.0f && (a < 0.0f) != (b < 0.0f) ? -1.0f : a / b;
+  return b == 0.0f ? a / b : fabsf(b) == (float)INFINITY && fabsf(a) < (float)INFINITY ? small : q;
 }

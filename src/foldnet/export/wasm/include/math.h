@@ -8,6 +8,7 @@
 #define NAN __builtin_nanf("")
 
 #define fabs __builtin_fabs
+#define fabsf __builtin_fabsf
 #define sqrt __builtin_sqrt
 #define floor __builtin_floor
 #define ceil __builtin_ceil

@@ -43,8 +43,9 @@ def build(folder: Path) -> list[Path]:
 
 
 def _linux_wheel(sdist: Path, platform: str, folder: Path) -> Path:
+    # It needs libc alone; left to itself, zig would first compile much that nothing calls.
     compiler = f"{sys.executable} -m ziglang cc -target {TARGETS[platform]}"
-    environment = {"CC": compiler, "LDSHARED": f"{compiler} -shared -s"}
+    environment = {"CC": compiler, "LDSHARED": f"{compiler} -shared -s -nostdlib -lc"}
     return _wheel(sdist, [f"-C--build-option=--plat-name={platform}"], folder, environment, extensions=1)
 
 

@@ -55,6 +55,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return command_line.filled(api.filled(_mended(markdown, page.file.src_uri)))
 
 
+def on_post_build(config: MkDocsConfig) -> None:
+    """Add the index of the search as a script, which pages that are opened from a folder can load."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text()
+    (folder / "search_index.js").write_text(f"var __index = {index}")
+
+
 def _mended(text: str, page: str) -> str:
     def mended(found: re.Match[str]) -> str:
         outside = _outside(found[2], page)

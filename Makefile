@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench dist clean
+.PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench docs dist clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -66,6 +66,10 @@ lint: $(VENV)/.dev
 bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py
 
+# The documentation site, in site/: it needs no server and no network. A warning is an error.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+
 # What is published: the sdist and wheels, in dist/.
 dist: $(VENV)/.dev
 	rm -rf dist
@@ -76,7 +80,7 @@ dist: $(VENV)/.dev
 	scripts/arm64_python.sh .arm64
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) .test-cache .arm64 build dist src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) .test-cache .arm64 build dist site src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

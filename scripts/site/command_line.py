@@ -49,7 +49,7 @@ def _prose(text: str) -> str:
 
 def _examples(epilog: str) -> list[str]:
     lines = inspect.cleandoc(epilog.replace("\b", "").strip()).splitlines()
-    return [line.strip() for line in lines if line.strip() and line.strip() != "Examples:"]
+    return inspect.cleandoc("\n".join(["", *lines[lines.index("Examples:") + 1 :]])).splitlines()
 
 
 def _escaped(text: str) -> str:

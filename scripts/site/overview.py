@@ -11,7 +11,7 @@ from foldnet.escaping import escaped
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("shared library", "Python wheel", "NumPy module", "C99 source", "browser", "HTTP server")
-ROW, HEAD, PAD, WIDTH, GAP = 27, 40, 12, 216, 62
+ROW, HEAD, PAD, WIDTH, GAP = 24, 40, 12, 216, 58
 FILL, EDGE, INK, QUIET, ACCENT, ARROW = "#0f2e33", "#2aa198", "#e8f5f4", "#9cc9c6", "#f2b84b", "#2aa198"
 SERIF = "font-family='system-ui,-apple-system,Segoe UI,Roboto,sans-serif'"
 MONO = "font-family='ui-monospace,SFMono-Regular,Menlo,Consolas,monospace'"

@@ -6,7 +6,9 @@ functions), so the source text alone does not know them.
 
 import importlib
 import inspect
+import posixpath
 import re
+from collections.abc import Sequence
 
 from docstrings import markdown
 from public import find, home_of, members_of, names_of, text_of_data
@@ -14,18 +16,33 @@ from public import find, home_of, members_of, names_of, text_of_data
 _WIDTH = 76
 _DIRECTIVE = re.compile(r"^::: (foldnet[\w.]*)(?: (all|members|in) ?(.*))?$", re.MULTILINE)
 
+Places = dict[int, tuple[str, str]]
+"""By the identity of a class or function: the name that it is described under, and the page."""
 
-def filled(page: str) -> str:
+
+def places(page: str, uri: str) -> Places:
+    """What a page describes under single names."""
+    paths = [path for path, which, _ in _DIRECTIVE.findall(page) if which in ("", "members")]
+    return {id(find(path)): (path, uri) for path in paths if callable(find(path))}
+
+
+def filled(page: str, uri: str, known: Places) -> str:
     """A page with entries in place of its directives.
 
     ``::: foldnet.freeze`` is one name, ``::: foldnet.Predictor members`` a class with its methods,
     ``::: foldnet.losses all`` every public name of a module, and ``::: foldnet.layers in pooling borders`` those
-    which these of its modules define.
+    which these of its modules define. What another page of ``known`` describes is only linked from these two.
     """
-    return _DIRECTIVE.sub(lambda found: _entries(found[1], found[2] or "", (found[3] or "").split()), page)
+
+    def entries(found: re.Match[str]) -> str:
+        here = posixpath.dirname(uri)
+        elsewhere = {key: (path, posixpath.relpath(there, here)) for key, (path, there) in known.items()}
+        return _entries(found[1], found[2] or "", (found[3] or "").split(), elsewhere)
+
+    return _DIRECTIVE.sub(entries, page)
 
 
-def _entries(path: str, which: str, homes: list[str]) -> str:
+def _entries(path: str, which: str, homes: list[str], elsewhere: Places) -> str:
     if which in ("", "members"):
         return _entry(path, find(path), 2, members=which == "members")
     module = importlib.import_module(path)
@@ -36,8 +53,16 @@ def _entries(path: str, which: str, homes: list[str]) -> str:
     if not chosen:
         raise LookupError(f"no public names: {path} {which} {' '.join(homes)}")
     return "\n\n".join(
-        _entry(f"{path}.{names[0]}", value, 2, names[1:]) for names, value in _with_aliases(chosen)
+        _reference(f"{path}.{names[0]}", elsewhere[id(value)])
+        if id(value) in elsewhere
+        else _entry(f"{path}.{names[0]}", value, 2, names[1:])
+        for names, value in _with_aliases(chosen)
     )
+
+
+def _reference(path: str, there: tuple[str, str]) -> str:
+    named, page = there
+    return f"## {path.rpartition('.')[2]} {{ #{path} }}\n\nThe same as [`{named}`]({page}#{named})."
 
 
 def _with_aliases(chosen: dict[str, object]) -> list[tuple[list[str], object]]:
@@ -49,12 +74,14 @@ def _with_aliases(chosen: dict[str, object]) -> list[tuple[list[str], object]]:
             groups.append(([name], value))
         else:
             same.append(name)
-    for names, value in groups:
-        names.sort(key=lambda name, own=getattr(value, "__name__", ""): (name != own))
-    return groups
+    return [(_own_name_first(names, value), value) for names, value in groups]
 
 
-def _entry(path: str, value: object, level: int, aliases: list[str] | None = None, members: bool = False) -> str:
+def _own_name_first(names: list[str], value: object) -> list[str]:
+    return sorted(names, key=lambda name: name != getattr(value, "__name__", ""))
+
+
+def _entry(path: str, value: object, level: int, aliases: Sequence[str] = (), members: bool = False) -> str:
     module, _, name = path.rpartition(".")
     lines = [f"{'#' * level} {name} {{ #{path} }}", ""]
     if aliases:
@@ -75,7 +102,7 @@ def _entry(path: str, value: object, level: int, aliases: list[str] | None = Non
 
 def _is_type(value: object) -> bool:
     """Whether this is an alias for annotations, such as ``Callable[..., Array]``."""
-    return not inspect.isclass(value) and hasattr(value, "__origin__") or value.__class__.__module__ == "typing"
+    return type(value).__module__ == "typing" or (hasattr(value, "__origin__") and not inspect.isclass(value))
 
 
 def _result(value: property) -> str:
@@ -100,9 +127,9 @@ def _signature(path: str, value: object) -> str:
         if p.kind is p.KEYWORD_ONLY and "*" not in texts and not any(t.startswith("*") for t in texts):
             texts.append("*")
         texts.append(_parameter(p))
-    result = "" if inspect.isclass(value) or signature.return_annotation in (signature.empty, "None", None) else (
-        f" -> {_shown(signature.return_annotation)}"
-    )
+    result = ""
+    if not inspect.isclass(value) and signature.return_annotation not in (signature.empty, "None", None):
+        result = f" -> {_shown(signature.return_annotation)}"
     line = f"{name}({', '.join(texts)}){result}"
     if len(line) <= _WIDTH or not texts:
         return line

@@ -23,9 +23,11 @@ def _commands() -> str:
 def _command(name: str, command: click.Command, parent: click.Context) -> str:
     context = click.Context(command, info_name=name, parent=parent)
     usage = command.get_usage(context).replace("Usage: ", "").split()
-    lines = [f"## foldnet {name} {{ #{name} }}", "", "```text", " ".join(usage), "```", "", _prose(command.help or "")]
-    options = [_option(p, context) for p in command.get_params(context) if isinstance(p, click.Option) and not p.hidden]
-    lines += ["", "**Options**", "", *options]
+    lines = [f"## foldnet {name} {{ #{name} }}", "", "```text", " ".join(usage), "```", ""]
+    lines += [_prose(command.help or ""), "", "**Options**", ""]
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            lines.append(_option(parameter, context))
     if command.epilog:
         lines += ["", "**Examples**", "", "```sh", *_examples(command.epilog), "```"]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
-SECTIONS = {"Args": "Arguments", "Attributes": "Attributes", "Returns": "Returns", "Raises": "Raises", "Example": "Example"}
+SECTIONS = {name: name for name in ("Attributes", "Returns", "Raises", "Example")} | {"Args": "Arguments"}
 _ITEM = re.compile(r"(\*{0,2}[A-Za-z_][\w., *]*?): (.*)", re.DOTALL)
 _LIST = re.compile(r"\s*(?:[-*]|\d+\.) ")
 
@@ -18,7 +18,8 @@ def markdown(docstring: str) -> str:
         elif title in ("Args", "Attributes", "Raises"):
             parts.append(f"**{SECTIONS[title]}**\n\n{_items(lines)}")
         else:
-            parts.append(f"**{SECTIONS[title]}**\n\n{_prose(inspect.cleandoc(chr(10).join(lines)).splitlines())}")
+            text = inspect.cleandoc("\n".join(["", *lines]))
+            parts.append(f"**{SECTIONS[title]}**\n\n{_prose(text.splitlines())}")
     return "\n\n".join(part.strip("\n") for part in parts if part.strip())
 
 

@@ -2,8 +2,8 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -27,7 +27,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the doctor's pages into the navigation, and leave the guides out where there is no folder of them."""
     docs = Path(config.docs_dir)
     config.nav = [entry for entry in config.nav or [] if "Guides" not in entry or (docs / "guides").is_dir()]
-    pages = sorted(p.relative_to(docs).as_posix() for p in (docs / "doctor").glob("*.md") if p.stem != "index")
+    pages = sorted(f"doctor/{p.name}" for p in (docs / "doctor").glob("*.md") if p.stem != "index")
     for entry in config.nav:
         if "Doctor" in entry:
             entry["Doctor"] = ["doctor/index.md", *pages]
@@ -52,7 +52,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Fill in the reference, and mend links."""
-    return command_line.filled(api.filled(_mended(markdown, page.file.src_uri)))
+    uri = page.file.src_uri
+    return command_line.filled(api.filled(_mended(markdown, uri), uri, _described(Path(config.docs_dir))))
+
+
+@cache
+def _described(docs: Path) -> api.Places:
+    """What the pages of the reference describe under single names."""
+    pages = sorted((docs / "reference").rglob("*.md"))
+    known = {}
+    for page in pages:
+        known |= api.places(page.read_text(), page.relative_to(docs).as_posix())
+    return known
 
 
 def on_post_build(config: MkDocsConfig) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("shared library", "Python wheel", "NumPy module", "C99 source", "browser", "HTTP server")
 ROW, HEAD, PAD, WIDTH, GAP = 24, 40, 12, 216, 58
 FILL, EDGE, INK, QUIET, ACCENT, ARROW = "#0f2e33", "#2aa198", "#e8f5f4", "#9cc9c6", "#f2b84b", "#2aa198"
-SERIF = "font-family='system-ui,-apple-system,Segoe UI,Roboto,sans-serif'"
+SANS = "font-family='system-ui,-apple-system,Segoe UI,Roboto,sans-serif'"
 MONO = "font-family='ui-monospace,SFMono-Regular,Menlo,Consolas,monospace'"
 
 Line = tuple[str, str]
@@ -40,8 +40,8 @@ def columns() -> list[tuple[str, list[Line]]]:
 def box(x: float, y: float, height: float, title: str, lines: list[Line]) -> str:
     """One box with its title and lines."""
     parts = [
-        f"<rect x='{x}' y='{y}' width='{WIDTH}' height='{height}' rx='10' fill='{FILL}' stroke='{EDGE}' stroke-width='1.5'/>",
-        f"<text x='{x + PAD}' y='{y + 27}' font-size='17' font-weight='700' fill='{INK}' {SERIF}>{escape(title)}</text>",
+        f"<rect x='{x}' y='{y}' width='{WIDTH}' height='{height}' rx='10' fill='{FILL}' stroke='{EDGE}'/>",
+        f"<text x='{x + PAD}' y='{y + 27}' font-size='17' font-weight='700' fill='{INK}' {SANS}>{escape(title)}</text>",
     ]
     for i, (text, colour) in enumerate(lines):
         where = f"x='{x + PAD}' y='{y + HEAD + 17 + i * ROW}'"
@@ -57,7 +57,7 @@ def arrow(x: float, y: float, text: str, down: bool) -> str:
     label = f"x='{x + 18}' y='{y + 27}'" if down else f"x='{x + long / 2}' y='{y - 14}' text-anchor='middle'"
     return (
         f"<path d='{line}' transform='translate({x} {y}){turn}' fill='none' stroke='{ARROW}' stroke-width='3'/>"
-        f"<text {label} font-size='14' font-weight='600' fill='{ARROW}' {SERIF}>{text}</text>"
+        f"<text {label} font-size='14' font-weight='600' fill='{ARROW}' {SANS}>{text}</text>"
     )
 
 

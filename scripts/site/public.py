@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 from collections.abc import Iterator
+from itertools import pairwise
 from types import ModuleType
 
 MODULES = (
@@ -80,7 +81,7 @@ def text_of_data(module: ModuleType, name: str) -> str:
     """The text below the assignment of a module's constant, in the module that has it."""
     for home in (module, *_imported_from(module, name)):
         body = ast.parse(inspect.getsource(home)).body
-        for statement, after in zip(body, body[1:], strict=False):
+        for statement, after in pairwise(body):
             targets = statement.targets if isinstance(statement, ast.Assign) else []
             if isinstance(statement, ast.AnnAssign):
                 targets = [statement.target]

@@ -14,24 +14,29 @@ from docstrings import markdown
 from public import find, home_of, members_of, names_of, text_of_data
 
 _WIDTH = 76
-_DIRECTIVE = re.compile(r"^::: (foldnet[\w.]*)(?: (all|members|in) ?(.*))?$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^::: (foldnet[\w.]*)(?: (all|members|with|in) ?(.*))?$", re.MULTILINE)
 
+_SINGLE = ("", "members", "with")
+"""Directives about one name."""
+
+Members = Sequence[tuple[str, object]]
 Places = dict[int, tuple[str, str]]
 """By the identity of a class or function: the name that it is described under, and the page."""
 
 
 def places(page: str, uri: str) -> Places:
     """What a page describes under single names."""
-    paths = [path for path, which, _ in _DIRECTIVE.findall(page) if which in ("", "members")]
+    paths = [path for path, which, _ in _DIRECTIVE.findall(page) if which in _SINGLE]
     return {id(find(path)): (path, uri) for path in paths if callable(find(path))}
 
 
 def filled(page: str, uri: str, known: Places) -> str:
     """A page with entries in place of its directives.
 
-    ``::: foldnet.freeze`` is one name, ``::: foldnet.Predictor members`` a class with its methods,
-    ``::: foldnet.losses all`` every public name of a module, and ``::: foldnet.layers in pooling borders`` those
-    which these of its modules define. What another page of ``known`` describes is only linked from these two.
+    ``::: foldnet.freeze`` is one name, ``::: foldnet.Predictor members`` a class with all its methods,
+    ``::: foldnet.Model with fit save`` with these. ``::: foldnet.losses all`` is every public name of a module, and
+    ``::: foldnet.layers in pooling borders`` those which these of its modules define; both only link what is in
+    ``known``, and leave out what has the same name there.
     """
 
     def entries(found: re.Match[str]) -> str:
@@ -43,13 +48,19 @@ def filled(page: str, uri: str, known: Places) -> str:
 
 
 def _entries(path: str, which: str, homes: list[str], elsewhere: Places) -> str:
-    if which in ("", "members"):
-        return _entry(path, find(path), 2, members=which == "members")
+    if which in _SINGLE:
+        value = find(path)
+        members = list(members_of(value)) if which != "" and isinstance(value, type) else []
+        if which == "with":
+            described = dict(members)
+            members = [(name, described[name]) for name in homes]
+        return _entry(path, value, 2, members=members)
     module = importlib.import_module(path)
     chosen = {name: getattr(module, name) for name in names_of(module)}
     chosen = {name: value for name, value in chosen.items() if not inspect.ismodule(value)}
     if which == "in":
         chosen = {name: value for name, value in chosen.items() if home_of(value) in homes}
+    chosen = {n: value for n, value in chosen.items() if elsewhere.get(id(value), ("",))[0] != f"{path}.{n}"}
     if not chosen:
         raise LookupError(f"no public names: {path} {which} {' '.join(homes)}")
     return "\n\n".join(
@@ -81,7 +92,7 @@ def _own_name_first(names: list[str], value: object) -> list[str]:
     return sorted(names, key=lambda name: name != getattr(value, "__name__", ""))
 
 
-def _entry(path: str, value: object, level: int, aliases: Sequence[str] = (), members: bool = False) -> str:
+def _entry(path: str, value: object, level: int, aliases: Sequence[str] = (), members: Members = ()) -> str:
     module, _, name = path.rpartition(".")
     lines = [f"{'#' * level} {name} {{ #{path} }}", ""]
     if aliases:
@@ -95,8 +106,7 @@ def _entry(path: str, value: object, level: int, aliases: Sequence[str] = (), me
         text = text_of_data(importlib.import_module(module), name)
         kind = "a type, for annotations" if _is_type(value) else f"`{type(value).__name__}`"
         lines += [f"*{kind}*" if _is_type(value) else kind, "", markdown(text)]
-    if members and isinstance(value, type):
-        lines += ["", *(_entry(f"{path}.{n}", v, level + 1) + "\n" for n, v in members_of(value))]
+    lines += ["", *(_entry(f"{path}.{n}", v, level + 1) + "\n" for n, v in members)]
     return "\n".join(lines)
 
 
@@ -128,7 +138,12 @@ def _signature(path: str, value: object) -> str:
             texts.append("*")
         texts.append(_parameter(p))
     result = ""
-    if not inspect.isclass(value) and signature.return_annotation not in (signature.empty, "None", None):
+    if not inspect.isclass(value) and signature.return_annotation not in (
+        signature.empty,
+        "None",
+        "Any",
+        None,
+    ):
         result = f" -> {_shown(signature.return_annotation)}"
     line = f"{name}({', '.join(texts)}){result}"
     if len(line) <= _WIDTH or not texts:

@@ -24,7 +24,10 @@ PAGES = [
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     if path.parent.name != "guides"
 ]
-BLOCK = re.compile(r"^(?:<!-- not run: (?P<reason>.+?) -->\n+)?```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- not run: (?P<reason>.+?) -->\n+)?```(?P<kind>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 NOT_RUN = 1
 
 
@@ -33,7 +36,9 @@ def blocks(page):
     return [found.group("reason", "kind", "code") for found in BLOCK.finditer((ROOT / page).read_text())]
 
 
-WITH_PYTHON = [page for page in PAGES if any(kind == "python" for _, kind, _ in blocks(page)) and page not in ELSEWHERE]
+WITH_PYTHON = [
+    page for page in PAGES if any(kind == "python" for _, kind, _ in blocks(page)) and page not in ELSEWHERE
+]
 
 
 @pytest.fixture
@@ -77,7 +82,11 @@ def test_python_runs(page, scope):
         if kind == "python" and reason is None:
             exec(compile(code, page, "exec"), scope)
     if page == "docs/files.md":
-        assert scope["editor"].compare(scope["model"]) == {"status": "success", "error_count": 0, "match_count": 6}
+        assert scope["editor"].compare(scope["model"]) == {
+            "status": "success",
+            "error_count": 0,
+            "match_count": 6,
+        }
 
 
 def test_what_does_not_run():
@@ -96,9 +105,9 @@ def commands():
     """Page and words of every command of foldnet's in a block or in a line of text."""
     for page in [*PAGES, *(f"docs/guides/{path.name}" for path in (ROOT / "docs" / "guides").glob("*.md"))]:
         text = (ROOT / page).read_text()
-        lines = [line for _, kind, code in blocks(page) if kind == "sh" for line in code.replace("\\\n", "").splitlines()]
-        lines += re.findall(r"`(foldnet [a-z]+ [^`\n]*)`", BLOCK.sub("", text))
-        for line in lines:
+        shell = "\n".join(code for _, kind, code in blocks(page) if kind == "sh").replace("\\\n", "")
+        inline = re.findall(r"`(foldnet [a-z]+ [^`\n]*)`", BLOCK.sub("", text))
+        for line in [*shell.splitlines(), *inline]:
             if line.startswith("foldnet "):
                 yield page, shlex.split(line, comments=True)[1:]
 

@@ -69,6 +69,27 @@ def test_every_public_name_has_an_entry(pages, public):
     assert len(ids) > 700
 
 
+def test_docstrings_become_lists_and_code(pages):
+    """Nothing of a docstring's layout is left as text, and examples are code."""
+    examples = 0
+    for page in (name for name in pages if name.startswith("reference/")):
+        article = re.search(r"<article.*</article>", pages[page], re.DOTALL)[0]
+        prose = re.sub(r"<pre.*?</pre>", "", article, flags=re.DOTALL)
+        assert not re.search(
+            r"^\s*(?:<p>)?(Args|Attributes|Raises|Returns|Example):\s*$", prose, re.MULTILINE
+        ), page
+        assert "<blockquote" not in prose, page
+        assert "``" not in prose, page
+        assert "&gt;&gt;&gt;" not in prose, page
+        examples += article.count(">&gt;&gt;&gt; <")
+    assert examples > 100
+    entry = re.search(r'<h2 id="foldnet.freeze">.*?<h2', pages["reference/predictor.html"], re.DOTALL)[0]
+    text = unescape(re.sub(r"<[^>]+>", "", entry))
+    assert "engine: str = 'auto'," in text
+    assert "fold: False keeps every layer as a separate step." in text
+    assert "ConfigError: settings contradict each other." in text
+
+
 def test_names_without_a_list(public):
     """Modules without ``__all__``: Keras's names are public, and what they import is not."""
     from foldnet import constraints, errors, initializers, ops

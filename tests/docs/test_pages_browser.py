@@ -62,5 +62,6 @@ def test_search(browser, site):
     end = time.monotonic() + 600  # generous: a busy machine is slow
     while "regularization.html" not in browser.run(found):
         assert time.monotonic() < end, "the search finds nothing"
+        assert browser.complaints() == []
         time.sleep(0.05)
     assert browser.complaints() == []

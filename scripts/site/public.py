@@ -12,7 +12,7 @@ MODULES = (
     "foldnet.errors", "foldnet.export", "foldnet.files", "foldnet.initializers", "foldnet.insight.doctor",
     "foldnet.insight.explain", "foldnet.insight.verify", "foldnet.layers", "foldnet.losses", "foldnet.metrics",
     "foldnet.models", "foldnet.ops", "foldnet.optimizers", "foldnet.optimizers.schedules", "foldnet.random",
-    "foldnet.regularizers", "foldnet.saving", "foldnet.serving", "foldnet.sklearn", "foldnet.tables",
+    "foldnet.regularizers", "foldnet.saving", "foldnet.scale", "foldnet.serving", "foldnet.sklearn", "foldnet.tables",
     "foldnet.utils",
 )  # fmt: skip
 """Modules that people import from."""

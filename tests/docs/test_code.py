@@ -60,11 +60,24 @@ def scope(tmp_path, monkeypatch, quick_compiler):
     model.compile("adam", "mae")
     model.save("x.h5")
     kernel, bias = few_layers(tmp_path)
+    foldnet.freeze(model, engine="reference").save("wine.foldnet")
+    names = [f"n{i}" for i in range(11)]
+    lake(tmp_path / "lake", x, names)
     return {
         "foldnet": foldnet, "np": np, "model": model, "x": x, "y": y, "x_train": x[:150], "y_train": y[:150],
         "x_valid": x[150:], "y_valid": y[150:], "my_function": lambda rows: np.asarray(model(rows)) * 1.5,
-        "kernel": kernel, "bias": bias,
+        "kernel": kernel, "bias": bias, "names": names,
     }  # fmt: skip
+
+
+def lake(folder, x, names):
+    """A folder of two Parquet files: 11 numbers and an identifier for each row."""
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder.mkdir()
+    for i, rows in enumerate(np.array_split(x, 2)):
+        columns = dict(zip(names, rows.T, strict=True)) | {"id": np.arange(len(rows))}
+        parquet.write_table(arrow.table(columns), folder / f"{i}.parquet")
 
 
 def few_layers(folder):
@@ -98,7 +111,7 @@ def test_what_does_not_run():
 def test_kinds_of_blocks():
     """A block without a language, or with a new one, would not be looked at."""
     kinds = {kind for page in PAGES for _, kind, _ in blocks(page)}
-    assert kinds <= {"python", "sh", "c", "dockerfile", "yaml", "text"}
+    assert kinds <= {"python", "sh", "c", "js", "dockerfile", "yaml", "text"}
 
 
 def commands():

@@ -13,7 +13,7 @@ import foldnet
 from tests.docs.conftest import ROOT
 
 NOT_PUBLIC = {
-    "foldnet.engines.native", "foldnet.engines.reference", "foldnet.files.hdf5",
+    "foldnet.engines.native", "foldnet.export.library.package", "foldnet.engines.reference", "foldnet.files.hdf5",
     "foldnet.insight.verify.mistakes", "foldnet.insight.watch.report", "foldnet.passes",
 }  # fmt: skip
 """Modules that list what other modules of foldnet may use; people import from the ones above them."""

@@ -68,7 +68,7 @@ bench: $(BENCH)/.ready
 
 # The documentation site, in site/: it needs no server and no network. A warning is an error.
 docs: $(VENV)/.dev
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
 # What is published: the sdist and wheels, in dist/.
 dist: $(VENV)/.dev

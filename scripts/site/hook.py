@@ -1,9 +1,10 @@
 """What mkdocs calls while it builds the site: pages from foldnet itself, and links that lead out of docs/."""
 
+import posixpath
 import re
 import sys
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -24,11 +25,15 @@ _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the doctor's pages into the navigation, and leave the guides out where there is no folder of them."""
+    """Put the doctor's pages into the navigation, and leave out guides and pages of files that there are not."""
     docs = Path(config.docs_dir)
     config.nav = [entry for entry in config.nav or [] if "Guides" not in entry or (docs / "guides").is_dir()]
     pages = sorted(f"doctor/{p.name}" for p in (docs / "doctor").glob("*.md") if p.stem != "index")
+    missing = {page for source, page in PAGES.items() if not (ROOT / source).is_file()}
     for entry in config.nav:
+        if "How it is built" in entry:
+            pages_there = [page for page in entry["How it is built"] if missing.isdisjoint(page.values())]
+            entry["How it is built"] = pages_there
         if "Doctor" in entry:
             entry["Doctor"] = ["doctor/index.md", *pages]
     return config
@@ -40,13 +45,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if (ROOT / source).is_file():
             files.append(File.generated(config, page, content=(ROOT / source).read_text()))
     linked = {
-        outside
+        place
         for file in list(files.documentation_pages())
-        for target in re.findall(_LINK, file.content_string)
-        if (outside := _outside(target[1], file.src_uri)) and outside not in PAGES
+        for _, link, _ in _LINK.findall(file.content_string)
+        if (place := _place(link, file.src_uri)) and place.startswith(f"{SOURCES}/")
     }
-    for path in sorted(linked):
-        files.append(File.generated(config, f"{SOURCES}/{path}", content=(ROOT / path).read_bytes()))
+    for place in sorted(linked):
+        content = (ROOT / place.removeprefix(f"{SOURCES}/")).read_bytes()
+        files.append(File.generated(config, place, content=content))
     return files
 
 
@@ -74,20 +80,26 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def _mended(text: str, page: str) -> str:
+    """A page with its links as they are in the site."""
+
     def mended(found: re.Match[str]) -> str:
-        outside = _outside(found[2], page)
-        if not outside:
-            return found[0]
-        up = "../" * (len(PurePosixPath(page).parts) - 1)
-        return f"{found[1]}{up}{PAGES.get(outside) or f'{SOURCES}/{outside}'}{found[3]}"
+        place = _place(found[2], page)
+        return (
+            f"{found[1]}{posixpath.relpath(place, posixpath.dirname(page))}{found[3]}" if place else found[0]
+        )
 
     return _LINK.sub(mended, text)
 
 
-def _outside(link: str, page: str) -> str:
-    """The path, from the project's folder, of a linked file that is not in docs/; empty for other links."""
-    if ":" in link or page in PAGES.values():
+def _place(link: str, page: str) -> str:
+    """Where in the site a file is that a page links to; empty for what is no file of the project."""
+    sources = {page: source for source, page in PAGES.items()}
+    written = ROOT / sources.get(page, f"docs/{page}")
+    target = (written.parent / link).resolve()
+    target = target / "index.md" if (target / "index.md").is_file() else target
+    if ":" in link or not target.is_file() or not target.is_relative_to(ROOT):
         return ""
-    target = ((ROOT / "docs" / page).parent / link).resolve()
-    inside = target.is_relative_to(ROOT / "docs") or not target.is_relative_to(ROOT)
-    return "" if inside or not target.is_file() else target.relative_to(ROOT).as_posix()
+    if target.is_relative_to(ROOT / "docs"):
+        return target.relative_to(ROOT / "docs").as_posix()
+    name = target.relative_to(ROOT).as_posix()
+    return PAGES.get(name, f"{SOURCES}/{name}")

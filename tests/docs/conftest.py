@@ -26,7 +26,12 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="session")
 def public():
     """The module of the build that knows the public names."""
-    spec = importlib.util.spec_from_file_location("site_public", ROOT / "scripts" / "site" / "public.py")
+    return script("public")
+
+
+def script(name):
+    """A module of scripts/site."""
+    spec = importlib.util.spec_from_file_location(f"site_{name}", ROOT / "scripts" / "site" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

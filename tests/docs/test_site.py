@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 import foldnet
-from tests.docs.conftest import ROOT
+from tests.docs.conftest import ROOT, script
 
 NOT_PUBLIC = {
     "foldnet.engines.native", "foldnet.export.library.package", "foldnet.engines.reference", "foldnet.files.hdf5",
@@ -126,6 +126,12 @@ def test_links_and_anchors(pages, site):
 def test_nothing_is_loaded_from_other_hosts(pages):
     loaded = re.compile(r'<(?:script|img|source|iframe|link)\b[^>]*(?:src|href|srcset)="(?:https?:)?//[^"]*"')
     assert [(page, loaded.findall(text)) for page, text in pages.items() if loaded.search(text)] == []
+
+
+def test_the_picture_is_what_its_script_draws():
+    draw = script("overview").drawing
+    for name, tall in (("overview", False), ("overview-tall", True)):
+        assert draw(tall) == (ROOT / "docs" / "pictures" / f"{name}.svg").read_text()
 
 
 def without_code(text):

@@ -23,7 +23,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
 )
 
 # A shell starts what runs in the background deaf to Ctrl+C, and its children inherit that: tests that interrupt a

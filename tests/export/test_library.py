@@ -371,7 +371,11 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
 
 def test_what_is_refused(tmp_path, monkeypatch):
     predict = made("wine")
-    for targets in ("host", [], ["vax"], ["host", "any"]):
+    for name in ("numpy", "json", "class", "wine-lib", "my lib", "2nd"):
+        with pytest.raises(ConfigError, match=f"would be imported as {name}: Python"):
+            predict.to_library(tmp_path / name)
+        assert not (tmp_path / name).exists()
+    for targets in ("host", [], None, 5, ["vax"], ["host", "any"]):
         with pytest.raises(ConfigError, match="x86_64-linux"):
             predict.to_library(tmp_path / "x", targets=targets)
     monkeypatch.setattr(compiler, "find_zig", lambda: None)

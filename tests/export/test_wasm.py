@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -186,6 +187,32 @@ def test_bad_data_is_named(tmp_path):
         ({}, 'the inputs are "x", and it was given none'),
     ]  # fmt: skip
     assert errors(module, [x for x, _ in cases]) == [text for _, text in cases]
+    for holes, place in (
+        ("[[[1, 2, 3], [4, , 6]]]", "[0][1][1], which is no number"),
+        ("[[, [4, 5, 6]]]", "[0][0], which is no list"),
+    ):
+        script = f'import {{ load }} from "{module.as_uri()}"; const predict = await load();'
+        said = node(f"{script} try {{ predict({holes}); }} catch (e) {{ console.log(e.message); }}")
+        assert said.strip() == f'input "x" has undefined at {place}{wanted}'
+
+
+def test_tables_that_want_to_do_harm(tmp_path):
+    """Quotes in an endless cell take no more time than other signs; columns of one name are not guessed."""
+    predict = foldnet.freeze(fill(foldnet.Sequential([Input((2,)), layers.Dense(1)])))
+    to_wasm(predict, tmp_path, name="net", feature_names=["a", "b"])
+    script = f'import {{ rowsOf, csvOf }} from "{(tmp_path / "table.js").as_uri()}"; const out = [];'
+    columns = '[{ name: "a" }, { name: "b" }]'
+    texts = """["a,b,a\\n1,2,3", "a,b\\n" + 'x"'.repeat(2e5),
+      "a,b\\n" + " ".repeat(2e5) + '"" '.repeat(2e5) + "1,2"]"""
+    read = f"try {{ out.push(rowsOf(text, {columns}).values); }} catch (e) {{ out.push(e.message); }}"
+    script += f"for (const text of {texts}) {read}"
+    began = time.perf_counter()
+    found = json.loads(node(script + 'out.push(csvOf([["c\\rd", 1]])); console.log(JSON.stringify(out));'))
+    assert time.perf_counter() - began < 10
+    assert found[0] == 'the table has several columns with the name "a"'
+    assert found[1] == "row 1 has 1 values, and there are 2 columns"
+    assert found[2] == [[1, 2]]
+    assert found[3] == '"c\rd",1\r\n'
 
 
 FORMS = r"""

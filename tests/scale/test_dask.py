@@ -116,3 +116,10 @@ def test_a_cluster_that_goes_away(brief, lake, predict, tmp_path, monkeypatch, l
     report = fn.predict_parts(predict, lake.folder, tmp_path / "out", **CHOICE)
     assert (report.found, report.made) == (1, 5)
     lake.assert_equal(tmp_path / "out")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "what://10.0.0.5:8786", "tcp://host:port"])
+def test_an_address_that_is_none_is_refused_at_once(lake, predict, tmp_path, monkeypatch, address):
+    monkeypatch.setattr(distributed, "Client", None)
+    with pytest.raises(InputError, match=r"which is no address of one .*tcp://HOST:8786"):
+        fn.predict_parts(predict, lake.folder, tmp_path / "out", scheduler=address, **CHOICE)

@@ -228,3 +228,19 @@ def test_a_killed_process_is_taken_up_where_it_was(lake, predict, tmp_path):
     assert {name: (out / name).stat().st_mtime_ns for name in first} == first
     assert files(out) == ["_foldnet.json", *lake.parts]
     lake.assert_equal(out)
+
+
+def test_links_to_nothing_and_names_that_are_not_utf_8_are_broken_parts(own_lake, predict, tmp_path):
+    own_lake.folder.joinpath("year=2023", "lost.parquet").symlink_to("nowhere")
+    odd = own_lake.folder / "year=2024" / os.fsdecode(b"\xff.parquet")
+    shutil.copy(own_lake.folder / own_lake.parts[0], odd)
+    with pytest.raises(BrokenPartsError, match=r"2 of 8 parts .*No such file") as raised:
+        fn.predict_parts(predict, own_lake.folder, tmp_path / "out", **CHOICE)
+    assert "needs names in UTF-8" in raised.value.report.broken[f"year=2024/{odd.name}"]
+    own_lake.assert_equal(tmp_path / "out")
+
+
+def test_a_folder_of_results_that_is_removed_during_the_work(own_lake, predict, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"does not see .*out; .* may remove the folder"):
+        fn.predict_parts(predict, own_lake.folder, out, on_part=lambda *_: shutil.rmtree(out), **CHOICE)

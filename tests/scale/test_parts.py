@@ -95,6 +95,32 @@ def test_parts_of_two_recipes_never_meet(lake, predict, tmp_path):
         fn.predict_parts(predict, lake.folder, out, **CHOICE)
 
 
+def test_the_same_columns_may_be_chosen_in_another_way(own_lake, predict, tmp_path):
+    out = tmp_path / "out"
+    fn.predict_parts(predict, own_lake.folder, out, **CHOICE)
+    names = pq.read_schema(own_lake.folder / own_lake.parts[0]).names[:11]
+    for choice in ({"columns": names, "keep": ["id"]}, {"columns": "1-5,6-11", "keep": ("id",)}):
+        report = fn.predict_parts(predict, own_lake.folder, out, **choice)
+        assert (report.made, report.found) == (0, 6)
+    for wrong in ({"columns": names[::-1], "keep": "id"}, {"columns": names, "keep": ["id", names[0]]}):
+        with pytest.raises(InputError, match="other columns"):
+            fn.predict_parts(predict, own_lake.folder, out, **wrong)
+    (out / "_foldnet.json").write_text(json.dumps({**record(out), "format": 2}))
+    with pytest.raises(FileFormatError, match=r"has format 2, not 1\. .*--force"):
+        fn.predict_parts(predict, own_lake.folder, out, **CHOICE)
+
+
+@pytest.mark.parametrize("wrong", [5, b"1-11"])
+def test_columns_of_another_type(lake, predict, tmp_path, wrong):
+    for choice in (
+        {"columns": wrong},
+        {"columns": "1-11", "keep": wrong},
+        {"columns": "1-11", "drop": wrong},
+    ):
+        with pytest.raises(InputError, match=f"columns are {wrong!r}; give names"):
+            fn.predict_parts(predict, lake.folder, tmp_path / "out", **choice)
+
+
 def test_a_folder_with_other_files_is_left_alone(lake, predict, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match=r"notes\.txt"):

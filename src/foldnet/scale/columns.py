@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from foldnet.errors import FoldnetError, InputError
 from foldnet.scale.part import open_inputs
 from foldnet.scale.sources import Source
+from foldnet.setting_types import shown
 from foldnet.tables.select import Selection
 
 if TYPE_CHECKING:
@@ -90,4 +91,9 @@ class Chosen:
 def _exact(choice: Choice) -> str | tuple[str, ...] | None:
     if choice is None or isinstance(choice, str):
         return choice
-    return tuple(str(name) for name in choice)
+    given: object = choice
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise InputError(
+            f'columns are {shown(choice)}; give names in a list, or names and positions in a text such as "1-11,pH"'
+        )
+    return tuple(str(name) for name in given)

@@ -64,9 +64,18 @@ def _quiet() -> Iterator[None]:
 def _connect(address: str) -> Any:
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError:
         raise UnsupportedError(
             "a cluster needs the package distributed, which is not installed: pip install 'foldnet[dask]'"
+        ) from None
+    try:
+        # A client of an address that is none would try it until its time is over, and once more at its end.
+        parse: Any = get_address_host_port
+        parse(address)
+    except (ValueError, AttributeError) as error:
+        raise InputError(
+            f"no Dask scheduler answered at {address}, which is no address of one ({error}); give tcp://HOST:8786"
         ) from None
     try:
         make: Any = Client

@@ -93,7 +93,8 @@ def predict_part(predictor: Predictor, job: Job) -> Outcome:
     if not (job.folder / RECORD).exists():
         # On another machine, the parts would be written to a folder of the same name that nobody knows.
         raise InputError(
-            f"a worker on {platform.node()} does not see {job.folder}; all machines must have the same paths"
+            f"{platform.node()} does not see {job.folder}; all machines must have the same paths, and nobody "
+            f"may remove the folder or its {RECORD} during the work"
         )
     job.target.parent.mkdir(parents=True, exist_ok=True)
     try:

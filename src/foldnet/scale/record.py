@@ -12,6 +12,7 @@ from foldnet.disk.atomic import write_text
 from foldnet.disk.opening import read_file
 from foldnet.errors import FileFormatError, InputError
 from foldnet.files.strict_json import MAX_JSON, parse
+from foldnet.setting_types import shown
 from foldnet.tables.read import load_pyarrow
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 RECORD = "_foldnet.json"
 """Its name begins with ``_``, so that readers of data sets leave it out."""
+
+FORMAT = 1
+"""Of the record; a later version of foldnet may write another."""
 
 STAMP = b"foldnet"
 """The key of the stamp in the metadata of a part."""
@@ -71,7 +75,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write it to a folder, in one step."""
-        write_text(folder / RECORD, json.dumps({"format": 1, **asdict(self)}, indent=2) + "\n")
+        write_text(folder / RECORD, json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
 
 
 def read_record(folder: Path) -> Record | None:
@@ -84,6 +88,8 @@ def read_record(folder: Path) -> Record | None:
     if not path.exists():
         return None
     said = parse(read_file(path, MAX_JSON), str(path))
+    if said.get("format") != FORMAT:
+        raise FileFormatError(f"{path} has format {shown(said.get('format'))}, not {FORMAT}. {AGAIN}")
     try:
         recipe = said["recipe"]
         columns = tuple(tuple(map(str, names)) for names in recipe["columns"])

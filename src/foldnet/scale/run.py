@@ -146,7 +146,12 @@ def _record(
     model, text = model_digest(predictor), chosen.text()
     old = None if overwrite else read_record(folder)
     if old is not None:
-        check_same(old.recipe, model, data, text, __version__, folder)
+        # Columns that were chosen in another way may be the same: positions and names, the command and Python.
+        as_before = text == old.recipe.chosen or chosen.resolve(predictor, sources) == (
+            old.recipe.columns,
+            old.recipe.keep,
+        )
+        check_same(old.recipe, model, data, old.recipe.chosen if as_before else text, __version__, folder)
         return Record(old.recipe)
     columns, keep = chosen.resolve(predictor, sources)
     return Record(Recipe(__version__, model, data, columns, text, keep))

@@ -60,8 +60,8 @@ def find_sources(data: str | os.PathLike[str], out: Path) -> list[Source]:
     base, paths, others = _listed(os.fspath(data), out)
     if others:
         warn(
-            f"{data}: {len(others)} file{'s' * (len(others) > 1)} that do not end in .parquet or .pq "
-            f"{'are' if len(others) > 1 else 'is'} left out, such as {min(others)}"
+            f"{data}: {len(others)} {'files are' if len(others) > 1 else 'file is'} left out, such as {min(others)}; "
+            "only files that end in .parquet or .pq are read"
         )
     if not paths:
         raise InputError(f"{data}: there is no .parquet file; give a folder or a pattern with such files")
@@ -76,8 +76,12 @@ def find_sources(data: str | os.PathLike[str], out: Path) -> list[Source]:
 
 
 def _source(base: Path, path: Path) -> Source:
-    now = path.stat()
-    return Source(path.relative_to(base).as_posix(), path, now.st_size, now.st_mtime_ns)
+    name = path.relative_to(base).as_posix()
+    try:
+        now = path.stat()
+    except OSError:  # a link to nothing, or a file that has just been removed: reading it will say so
+        return Source(name, path, -1, -1)
+    return Source(name, path, now.st_size, now.st_mtime_ns)
 
 
 def _listed(data: str, out: Path) -> tuple[Path, list[Path], list[Path]]:

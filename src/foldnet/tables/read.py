@@ -221,3 +221,5 @@ class ParquetTable(Table):
             if getattr(error, "errno", None) is not None:
                 raise
             raise FileFormatError(f"{self.name} is not a readable Parquet file: {error}") from None
+        except UnicodeEncodeError:
+            raise InputError(f"{self.name} cannot be read: pyarrow needs names in UTF-8; rename it") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from foldnet.errors import ConfigError
@@ -116,7 +116,7 @@ def targets_named(names: Sequence[str], *more: str) -> list[Target]:
         ConfigError: no names, one of something else, or a text instead of a list.
     """
     known = [HOST, *OTHERS, *more]
-    if isinstance(names, str) or not names:
+    if not isinstance(names, Collection) or isinstance(names, str) or not names:
         raise ConfigError(f"targets is {names!r}; give a list of some of {', '.join(known)}")
     found: dict[str, Target] = {}
     for name in names:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import keyword
 import re
-import sys
 import sysconfig
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 from foldnet.errors import ConfigError
 from foldnet.export.files import write_files
 from foldnet.export.library.elf import glibc_needed
+from foldnet.export.library.importing import check_importable
 from foldnet.export.library.network import network_of
 from foldnet.export.library.package import package_files
 from foldnet.export.library.targets import HOST, Target, targets_named
@@ -66,12 +65,7 @@ class Project:
                 f"name is {self.name!r}; the name of a wheel has letters, digits, '-', '_' and '.', and begins and "
                 "ends with a letter or digit"
             )
-        taken = self.module in sys.stdlib_module_names or self.module in ("numpy", "foldnet")
-        if not self.module.isidentifier() or keyword.iskeyword(self.module) or taken:
-            raise ConfigError(
-                f"name is {self.name!r}, which would be imported as {self.module}: no other module can have "
-                "this name; choose another one"
-            )
+        check_importable(self.module, f"name is {self.name!r}")
         if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
             raise ConfigError(
                 f"version is {self.version!r}; write it in the normal form of PEP 440, such as 1.0, 1.0.2, 2.0rc1 or "
@@ -128,7 +122,7 @@ def to_wheel(
     """
     directory = Path(directory)
     project = Project(name, version, summary)
-    has_any = not isinstance(targets, str) and ANY in targets
+    has_any = isinstance(targets, Collection) and not isinstance(targets, str) and ANY in targets
     known = targets if not has_any else [t for t in targets if t != ANY]
     wanted = [] if has_any and not known else targets_named(known, ANY)
     network = network_of(source, project.module, input_shapes)

@@ -10,6 +10,7 @@ from foldnet.codegen.names import identifier
 from foldnet.export.files import write_files
 from foldnet.export.library.build import build, compiler_for
 from foldnet.export.library.c_code import library_code
+from foldnet.export.library.importing import check_importable
 from foldnet.export.library.network import Network, network_of
 from foldnet.export.library.package import package_files
 from foldnet.export.library.targets import HOST, Target, targets_named
@@ -54,7 +55,8 @@ def to_library(
         The files written.
 
     Raises:
-        ConfigError: an unknown target, or a predictor that computes in float64.
+        ConfigError: an unknown target, a directory whose name Python cannot import or has a module of, or a predictor
+            that computes in float64.
         CompileError: no compiler for a target, or it failed.
         UnsupportedError: an activation is the caller's own function, or a size must be known.
         FileExistsError: a file of one of these names exists, no export wrote it, and ``overwrite`` is False.
@@ -70,10 +72,11 @@ def to_library(
     """
     directory = Path(directory)
     wanted = targets_named(targets)
-    stem = name if name is not None else directory.resolve().name
+    module = directory.resolve().name
+    check_importable(module, f"the folder is {str(directory)!r}")
+    stem = name if name is not None else module
     network = network_of(source, identifier(stem, "network"), input_shapes)
     libraries, faults = compiled(network, wanted)
-    module = directory.resolve().name
     texts = package_files(network, libraries, faults, module, "0")
     files = {directory / file: content for file, content in texts.items()}
     _refuse_foreign(directory, files, overwrite)

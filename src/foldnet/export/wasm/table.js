@@ -13,10 +13,15 @@ export function cellsOf(text) {
   const head = text.trimStart().split("\n")[0].replace(/"[^"]*"/g, "");
   const by = [";", "\t"].find((separator) => head.includes(separator)) ?? ",";
   const rows = [];
-  let row = [], cell = "", quoted = false;
+  let row = [], cell = "", quoted = false, blank = true;
+  const add = (c) => {
+    cell += c;
+    blank &&= !c.trim();
+  };
   const end = () => {
     row.push(cell.trim());
     cell = "";
+    blank = true;
   };
   const endRow = () => {
     end();
@@ -26,13 +31,13 @@ export function cellsOf(text) {
   for (let i = 0; i < text.length; i++) {
     const c = text[i];
     if (quoted) {
-      if (c !== '"') cell += c;
-      else if (text[i + 1] === '"') cell += text[++i];
+      if (c !== '"') add(c);
+      else if (text[i + 1] === '"') add(text[++i]);
       else quoted = false;
-    } else if (c === '"' && !cell.trim()) quoted = true;
+    } else if (c === '"' && blank) quoted = true;
     else if (c === by) end();
     else if (c === "\n" || (c === "\r" && text[i + 1] !== "\n")) endRow();
-    else if (c !== "\r") cell += c;
+    else if (c !== "\r") add(c);
   }
   if (quoted) throw new Error("the table ends inside quotes");
   endRow();
@@ -44,7 +49,8 @@ export function rowsOf(text, columns) {
   const { rows, comma } = cellsOf(text);
   if (!rows.length) throw new Error("the table is empty");
   const names = columns.map((c) => c.name), head = rows[0];
-  const named = names.every((n) => head.includes(n));
+  const named = names.every((n) => head.includes(n)), twice = named && names.find((n) => head.indexOf(n) !== head.lastIndexOf(n));
+  if (named && twice !== undefined) throw new Error(`the table has several columns with the name ${JSON.stringify(twice)}`);
   const counted = head.length > 1 && head.every((c, i) => c === String(i));
   const odd = head.length === names.length && head.some((c, i) => !columns[i].text && numberOf(c, comma) === undefined);
   const isHead = named || counted || odd || head.every((c) => c && numberOf(c, comma) === undefined && !columns.some((k) => k.text));
@@ -77,4 +83,4 @@ export function shortest(value) {
   return String(value);
 }
 
-export const csvOf = (rows) => rows.map((row) => row.map((c) => (/[",;\n]/.test(c) ? `"${c.replaceAll('"', '""')}"` : c)).join(",") + "\r\n").join("");
+export const csvOf = (rows) => rows.map((row) => row.map((c) => (/[",;\r\n]/.test(c) ? `"${c.replaceAll('"', '""')}"` : c)).join(",") + "\r\n").join("");

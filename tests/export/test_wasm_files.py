@@ -160,6 +160,13 @@ def test_rows_of_ones_own_are_recorded(wine, tmp_path):
     np.testing.assert_allclose(np.array([e["outputs"][0] for e in examples]), wine(x)[: len(examples)], 1e-5)
     with pytest.raises(InputError, match=r"shape \(5, 12\)"):
         to_wasm(wine, tmp_path, x=np.zeros((5, 12)))
+    x[0, 3] = np.nan
+    to_wasm(wine, tmp_path, x=x)
+    examples = page_data(tmp_path)["examples"]
+    np.testing.assert_array_equal(np.float32([e["inputs"][0] for e in examples]), x[1 : 1 + len(examples)])
+    assert len(examples) > 1
+    with pytest.raises(InputError, match="none of the first 16 rows of x has finite numbers"):
+        to_wasm(wine, tmp_path, x=np.full((2, 11), np.inf))
 
 
 def test_sizes_that_must_be_known(tmp_path):

@@ -11,6 +11,8 @@ from foldnet.errors import FileFormatError
 
 MAX_JSON = 16 << 20
 MAX_DEPTH = 200
+MAX_DIGITS = 400
+"""Of a whole number: float64 has none with more."""
 
 
 def parse(text: bytes | str, what: str, most: int = MAX_JSON) -> dict[str, Any]:
@@ -27,7 +29,9 @@ def parse(text: bytes | str, what: str, most: int = MAX_JSON) -> dict[str, Any]:
     if len(text) > most:
         raise FileFormatError(f"{what} is {len(text):,} bytes of JSON; at most {most:,} are read")
     try:
-        value = json.loads(text, parse_constant=NotFinite, parse_float=_number, object_pairs_hook=_object)
+        value = json.loads(
+            text, parse_constant=NotFinite, parse_float=_number, parse_int=_whole, object_pairs_hook=_object
+        )
     except RecursionError:
         raise FileFormatError(
             f"{what} nests deeper than {MAX_DEPTH} levels, deeper than any network"
@@ -65,6 +69,14 @@ def _number(text: str) -> float:
     if not isfinite(value):
         raise ValueError(f"the number {text[:20]} is out of range")
     return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(
+            f"the number {text[:20]}... has {len(text)} digits, and at most {MAX_DIGITS} are read"
+        )
+    return int(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def to_wasm(
     Args:
         source: a Predictor or a Graph.
         directory: to write into; created if missing. Other files in it are not changed.
-        name: of the ES module, as in ``wine.js``; by default the directory's name.
+        name: of the ES module, as in ``wine.js``; by default the directory's name without ``_web`` or ``_wasm``.
         x: rows for the page to offer as examples and to check itself with, as ``predict`` takes them (a list of
             arrays for several inputs); by default random ones.
         input_shapes: shape of a row of each input. Without it, free axes take any length.

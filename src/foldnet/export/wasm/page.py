@@ -20,6 +20,9 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.sample_texts import sample_texts
 
 EXAMPLES = 2
+LOOKED_AT = 16
+"""So many rows are tried for numbers that a page can hold."""
+
 MOST = 2000
 """Numbers of all examples together: rows with more are not recorded."""
 
@@ -43,7 +46,7 @@ def page_html(
         feature_names: of the numbers of a row, for several inputs by their names.
 
     Raises:
-        InputError: ``x`` or ``feature_names`` do not fit the network.
+        InputError: ``x`` or ``feature_names`` do not fit the network, or no row of ``x`` is finite.
     """
     examples, allowed = _examples(graph, source, x)
     data = {
@@ -116,10 +119,17 @@ def _examples(graph: Graph, source: WasmSource, x: object) -> tuple[list[dict[st
     if source.free is not None:
         graph = source.free.recorded(arrays)
     rows = example_rows(graph, EXAMPLES) if arrays is None else given_rows(graph, arrays)
-    rows = [array[:EXAMPLES] for array in rows]
+    rows = [array[:LOOKED_AT] for array in rows]
     truth = ReferenceProgram(graph, "float64").run(rows)
-    rounded = ReferenceProgram(graph, "float32").run(rows)
+    finite = [k for k in range(len(rows[0])) if all(np.isfinite(array[k]).all() for array in (*rows, *truth))]
+    if arrays is not None and not finite:
+        raise InputError(
+            f"none of the first {LOOKED_AT} rows of x has finite numbers and predictions; the page records such rows"
+        )
     size = sum(array[0].size for array in (*rows, *truth))
+    kept = finite[: min(EXAMPLES, MOST // max(size, 1))]
+    rows, truth = [array[kept] for array in rows], [array[kept] for array in truth]
+    rounded = ReferenceProgram(graph, "float32").run(rows)
     inputs = [_written(graph, name, array) for name, array in zip(graph.inputs, rows, strict=True)]
     examples: list[dict[str, object]] = [
         {
@@ -127,8 +137,7 @@ def _examples(graph: Graph, source: WasmSource, x: object) -> tuple[list[dict[st
             "shapes": [array.shape[1:] for array in rows],
             "outputs": [_numbers(array[k]) for array in truth],
         }
-        for k in range(min(len(rows[0]), MOST // max(size, 1)))
-        if all(np.isfinite(array[k]).all() for array in (*rows, *truth))
+        for k in range(len(kept))
     ]
     return examples, allowed_difference(graph, truth, rounded)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import foldnet as fn
+from tests.support.arrays import arrays_of
 
 
 def width(text):
@@ -91,7 +92,7 @@ def test_freeze_writes_what_it_is_asked_for(foldnet, wine, tmp_path, unfolded):
     done = subprocess.run(
         [sys.executable, "-I", module], input=f"{ROW}\n", capture_output=True, text=True, check=True
     )
-    np.testing.assert_allclose(float(done.stdout), np.load(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
+    np.testing.assert_allclose(float(done.stdout), arrays_of(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
 
 
 def test_freeze_writes_libraries_and_wheels(foldnet, wine, tmp_path):
@@ -109,7 +110,7 @@ def test_freeze_writes_libraries_and_wheels(foldnet, wine, tmp_path):
     command = [sys.executable, "-I", "-c", asked, tmp_path, ROW]
     engine, y = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert engine == "native"
-    np.testing.assert_allclose(float(y), np.load(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
+    np.testing.assert_allclose(float(y), arrays_of(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("mine = 1\n")
     assert "__init__.py" in foldnet.refused("freeze", wine, "--to-library", tmp_path / "mine")

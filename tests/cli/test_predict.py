@@ -14,6 +14,7 @@ import pytest
 
 import foldnet as fn
 from foldnet import Input, Model, layers
+from tests.support.arrays import arrays_of
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def rows(data):
 
 @pytest.fixture
 def keras_y(data):
-    return np.load(data / "models" / "wine.npz")["y"]
+    return arrays_of(data / "models" / "wine.npz")["y"]
 
 
 def numbers(text):
@@ -82,7 +83,7 @@ def test_several_units_are_several_columns(foldnet, data):
     text = foldnet.ok("predict", data / "models" / "iris.keras", "--data", table, "--drop", "species")
     assert text.startswith("prediction_1,prediction_2,prediction_3\n")
     np.testing.assert_allclose(
-        numbers(text), np.load(data / "models" / "iris.npz")["y"], rtol=1e-4, atol=1e-6
+        numbers(text), arrays_of(data / "models" / "iris.npz")["y"], rtol=1e-4, atol=1e-6
     )
     legacy = foldnet.ok("predict", data / "models" / "iris.h5", "--data", table, "--drop", "species")
     assert legacy == text
@@ -94,7 +95,7 @@ def test_several_inputs_are_several_tables(foldnet, data, rows, tmp_path):
     np.save(tmp_path / "others.npy", rows[:, 3:])
     tables = ("--data", tmp_path / "acids.npy", "--data", tmp_path / "others.npy")
     text = foldnet.ok("predict", file, *tables)
-    np.testing.assert_allclose(numbers(text), np.load(data / "models" / "branches.npz")["y"], atol=1e-5)
+    np.testing.assert_allclose(numbers(text), arrays_of(data / "models" / "branches.npz")["y"], atol=1e-5)
     refusal = foldnet.refused("predict", file, *tables[:2])
     assert (
         "2 inputs, acids, others: give --data once for each, in this order; it was given 1 times" in refusal

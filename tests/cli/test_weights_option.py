@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.files.test_releases import FOLDER
+from tests.support.arrays import arrays_of
 
 STEM = "tf-2.4-convolved_row"
 PARTS = [str(FOLDER / f"{STEM}.json"), "--weights", str(FOLDER / f"{STEM}.old-weights.h5")]
@@ -19,7 +20,7 @@ def test_every_command_that_opens_a_network(foldnet, command):
 
 
 def test_predict(foldnet, tmp_path):
-    recorded = np.load(FOLDER / f"{STEM}.npz")
+    recorded = arrays_of(FOLDER / f"{STEM}.npz")
     np.save(tmp_path / "x.npy", recorded["x0"])
     foldnet.ok("predict", *PARTS, "--data", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), recorded["y0"], rtol=1e-5, atol=1e-6)

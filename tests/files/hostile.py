@@ -200,7 +200,7 @@ def number_beyond_floats(folder):
     )
 
 
-@hostile("has 5000 digits, and at most 400 are read")
+@hostile("has 5000 digits, and at most 4000 are read")
 def number_of_many_digits(folder):
     return with_config(
         folder, lambda c: json.dumps(c).replace('"units": 3', '"units": ' + "9" * 5000).encode()

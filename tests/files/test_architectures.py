@@ -15,6 +15,7 @@ from foldnet.errors import ConfigError, FileFormatError, FoldnetError, SettingTy
 from foldnet.models import model_from_json
 from tests.files.keras_models import L, assert_same, keras, outputs, randomize, rows
 from tests.files.test_releases import FOLDER, assert_recorded
+from tests.support.arrays import arrays_of
 
 PAIRS = sorted(
     (path.name, weights.name)
@@ -311,12 +312,12 @@ def test_other_zips_say_what_they_hold(tmp_path):
 
 def test_freezing_from_a_zip(tmp_path):
     path = zipped(tmp_path / "net.zip", {"net.keras": (FOLDER / f"{STEM}.keras").read_bytes()})
-    recorded = np.load(FOLDER / f"{STEM}.npz")
+    recorded = arrays_of(FOLDER / f"{STEM}.npz")
     np.testing.assert_allclose(foldnet.freeze(path)(recorded["x0"]), recorded["y0"], rtol=1e-5, atol=1e-6)
 
 
 def test_outputs_of_the_reference_engine_are_the_recorded_ones():
     """The helper of these tests computes, too: another input gives another output."""
     network = foldnet.load_model(FOLDER / f"{STEM}.keras")
-    recorded = np.load(Path(FOLDER) / f"{STEM}.npz")
+    recorded = arrays_of(Path(FOLDER) / f"{STEM}.npz")
     assert not np.allclose(outputs(network, recorded["x0"] + 1)[0], recorded["y0"])

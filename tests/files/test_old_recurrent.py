@@ -19,6 +19,7 @@ from foldnet.errors import FileFormatError
 from foldnet.files.keras1 import modern_settings
 from foldnet.files.old_recurrent import by_weight
 from foldnet.models import model_from_json
+from tests.support.arrays import arrays_of
 from tests.support.recorded import assert_recorded
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "steps"
@@ -133,7 +134,7 @@ def test_a_gru_of_the_other_kind_is_told_which_it_is():
 @pytest.mark.parametrize("stem", ["keras-1.2.2-stepped", "keras-2.2.4-tensor-cudnn"])
 def test_both_engines_and_a_file_of_todays_keras(tmp_path, stem):
     network = foldnet.load_model(FOLDER / f"{stem}.h5", compile=False)
-    recorded = np.load(FOLDER / f"{stem}.npz")
+    recorded = arrays_of(FOLDER / f"{stem}.npz")
     np.testing.assert_allclose(foldnet.freeze(network)(recorded["x0"]), recorded["y0"], rtol=1e-5, atol=1e-6)
     if "cudnn" in stem:  # Keras 3 has no name for the hard_sigmoid of Keras 1
         import keras

@@ -22,6 +22,7 @@ from foldnet.files.read_config import Reader
 from foldnet.files.tf import functions, nodes
 from foldnet.layers.operation import Operation
 from foldnet.training import trainer
+from tests.support.arrays import arrays_of
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "operations"
 MIXED = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".h5", ".keras"))
@@ -29,7 +30,7 @@ FUNCTIONS = sorted(path.name for path in FOLDER.iterdir() if path.suffix == ".gz
 
 
 def recorded(stem):
-    arrays = np.load(FOLDER / f"{stem}.npz")
+    arrays = arrays_of(FOLDER / f"{stem}.npz")
     inputs = [arrays[k] for k in sorted(arrays) if k.startswith("x")]
     return inputs, [arrays[f"y{k}"] for k in range(sum(k.startswith("y") for k in arrays))]
 
@@ -79,7 +80,7 @@ def test_networks_predict_and_train(name, engine, monkeypatch):
     network.compile(foldnet.optimizers.SGD(0.1), "mse")
     targets = [np.ones_like(y) for y in expected]
     network.fit(inputs, targets, epochs=3, batch_size=4, shuffle=False, verbose=0)
-    weights = np.load(FOLDER / f"{stem}.npz")
+    weights = arrays_of(FOLDER / f"{stem}.npz")
     count = 0
     for layer in network.single_layers():
         for key, value in layer.named_weights.items():

@@ -12,6 +12,7 @@ from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.layers import BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Dense, Flatten
 from tests.files.keras_models import outputs
 from tests.files.test_releases import FOLDER, assert_recorded
+from tests.support.arrays import arrays_of
 
 ROWS = [
     "keras-1.2.2-convolved_row.old-weights.h5", "keras-2.2.4-tensor-convolved_row.old-weights.h5",
@@ -221,6 +222,6 @@ def test_both_backends_of_keras_1_are_told_apart():
     one, two = (foldnet.load_model(FOLDER / f"keras-1.2.2{b}-convolved.h5") for b in ("", "-tf"))
     assert isinstance(one.get_layer("strided"), Sequential)
     assert isinstance(two.get_layer("strided"), Conv2D)
-    recorded = np.load(FOLDER / "keras-1.2.2-convolved.npz")
+    recorded = arrays_of(FOLDER / "keras-1.2.2-convolved.npz")
     x = [recorded[k] for k in ("x0", "x1", "x2")]
     assert not np.allclose(outputs(one, *x)[0], outputs(two, *x)[0])

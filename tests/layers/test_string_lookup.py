@@ -14,6 +14,7 @@ from foldnet.farmhash import fingerprint
 from foldnet.layers import Dense, Embedding, Flatten, Hashing, Input, StringLookup
 from foldnet.network import Model
 from foldnet.sequential import Sequential
+from tests.support.arrays import arrays_of
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "texts"
 
@@ -23,7 +24,7 @@ def read(name):
 
 
 LOOKUPS, HASHES, ADAPTED = read("lookups"), read("hashes"), read("adapted")
-KNOWN = np.load(FOLDER / "network.npz")
+KNOWN = arrays_of(FOLDER / "network.npz")
 ROWS = {name: KNOWN[name] for name in ("colour", "words", "number")}
 
 

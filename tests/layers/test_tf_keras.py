@@ -9,9 +9,10 @@ import pytest
 from foldnet import activations
 from foldnet.layers import LAYERS, Activation, Input
 from foldnet.network import Model
+from tests.support.arrays import arrays_of
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tf_keras_layers.npz"
-ARRAYS = dict(np.load(FIXTURE))
+ARRAYS = arrays_of(FIXTURE)
 RECORDS = [
     json.loads(str(ARRAYS[f"config_{i}"])) for i in range(len([k for k in ARRAYS if k[:6] == "config"]))
 ]

@@ -79,8 +79,8 @@ def test_800_requests_from_4_threads(running, predictors, rows, record_property)
     for thread in threads:
         thread.join()
     p50, p99 = np.quantile(times, [0.5, 0.99]) * 1000
-    record_property("p50_ms", round(p50, 2))
-    record_property("p99_ms", round(p99, 2))
+    record_property("p50_ms", round(float(p50), 2))
+    record_property("p99_ms", round(float(p99), 2))
     print(f"800 requests from 4 threads: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
     assert (len(times), wrong) == (800, [])
     assert running.metrics()['foldnet_requests_total{model="wine",status="200"}'] == before + 800

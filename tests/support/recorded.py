@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from tests.files.keras_models import outputs
+from tests.support.arrays import arrays_of
 
 
 def assert_recorded(network, stem: Path) -> None:
     """The reference engine computes the recorded outputs from the recorded inputs."""
-    recorded = np.load(f"{stem}.npz")
+    recorded = arrays_of(f"{stem}.npz")
     inputs = [recorded[k] for k in sorted(recorded) if k.startswith("x")]
     expected = [recorded[k] for k in sorted(recorded) if k.startswith("y")]
     results = outputs(network, *inputs)

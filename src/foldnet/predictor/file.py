@@ -13,7 +13,6 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -221,10 +220,9 @@ def is_frozen(file: str) -> bool:
     """Whether a file is a predictor that foldnet has saved, by its name or its first bytes."""
     if file.endswith(".foldnet"):
         return True
-    path = Path(file)
-    if not path.is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 - on the way to a first prediction, without pathlib
         return False
-    with path.open("rb") as opened:
+    with open(file, "rb") as opened:  # noqa: PTH123
         return opened.read(7) == MAGIC[:7]
 
 

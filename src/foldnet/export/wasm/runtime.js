@@ -47,7 +47,8 @@ function complain(port, value, shape, place) {
   if (shape.length) {
     if (!isList(value)) fault(port, `has ${shown(value)} ${where}, which is no list`);
     if (value.length !== shape[0]) fault(port, `has ${value.length} values ${where}, and not ${shape[0]}`);
-    Array.from(value).forEach((v, i) => complain(port, v, shape.slice(1), [...place, i])); // holes of a list, too
+    // Array.from makes values of the holes of a list.
+    Array.from(value).forEach((v, i) => complain(port, v, shape.slice(1), [...place, i]));
   } else if (port.kind === "text" ? typeof value !== "string" || /\p{Surrogate}/u.test(value) : typeof value !== "number" || (port.kind === "int" && value !== (value | 0)))
     fault(port, `has ${shown(value)} ${where}, which is no ${{ float: "number", int: "whole number of 32 bits", text: "text" }[port.kind]}`);
 }

@@ -4,7 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("predict.py", "deep.py", "train.py", "insight.py", "passes.py", "lengths.py", "wasm.py")
+BENCHMARKS = (
+    "predict.py",
+    "deep.py",
+    "train.py",
+    "insight.py",
+    "passes.py",
+    "lengths.py",
+    "wasm.py",
+    "scale.py",
+    "serving.py",
+)
 
 
 def main():

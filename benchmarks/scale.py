@@ -93,8 +93,11 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--rows", type=int, default=4_000_000)
     options.add_argument("--turns", type=int, default=3)
+    options.add_argument("--quick", action="store_true", help="fewer rows, one turn")
     options.add_argument("--only", nargs=2, help=argparse.SUPPRESS)
     given = options.parse_args()
+    if given.quick:
+        given.rows, given.turns = 400_000, 1
     if given.only:
         import foldnet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from foldnet.engines.native.compiler import compile_library
-from foldnet.export.zig import caches, find_zig, workshop
+from foldnet.export.zig import find_zig, workshop
 from foldnet.files.overwrite import MARK
 
 PURPOSE = "WebAssembly"
@@ -41,9 +41,9 @@ def compile_wasm(code: str, *, simd: bool) -> bytes:
     speed = ("-O3", "-msimd128") if simd else ("-Os", "-mcpu=mvp")
     headers = os.path.join(os.path.dirname(__file__), "include")  # noqa: PTH118, PTH120
     with workshop() as shop:
-        made = shop / "module.wasm"
+        made = shop.folder / "module.wasm"
         options = (*_OPTIONS, *speed, f"-I{headers}")
-        compile_library(code, str(made), find_zig(PURPOSE), options, caches(shop), libraries=())
+        compile_library(code, str(made), find_zig(PURPOSE), options, shop.caches, libraries=())
         return made.read_bytes() + _section("foldnet", MARK)
 
 

@@ -50,6 +50,7 @@ def keras_error(x, y, setting, folds, epochs):
     """Mean absolute error of the same networks trained by Keras."""
     import keras
 
+    keras.utils.set_random_seed(0)
     errors = []
     for train, test in folds.split(x):
         scale = keras.layers.Normalization()

@@ -117,7 +117,10 @@ def run_smoke(command, folder, **environment):
 @pytest.mark.parametrize(
     ("platform", "version"), [*((X86_64, version) for version in PYTHONS), (ANYWHERE, max(PYTHONS))]
 )
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the wheel is for x86-64")
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64",
+    reason="no other machine can load this wheel's extension",
+)
 def test_at_work_in_a_bare_environment(made, platform, version, tmp_path):
     subprocess.run([PYTHONS[version], "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     python = tmp_path / "bare" / "bin" / "python"

@@ -10,7 +10,10 @@ import shlex
 import shutil
 
 import click
+import h5py
+import keras
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 import foldnet
@@ -72,12 +75,10 @@ def scope(tmp_path, monkeypatch, quick_compiler):
 
 def lake(folder, x, names):
     """A folder of two Parquet files: 11 numbers and an identifier for each row."""
-    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    parquet = pytest.importorskip("pyarrow.parquet")
     folder.mkdir()
     for i, rows in enumerate(np.array_split(x, 2)):
         columns = dict(zip(names, rows.T, strict=True)) | {"id": np.arange(len(rows))}
-        parquet.write_table(arrow.table(columns), folder / f"{i}.parquet")
+        pyarrow.parquet.write_table(pyarrow.table(columns), folder / f"{i}.parquet")
 
 
 def few_layers(folder):
@@ -95,7 +96,7 @@ def few_layers(folder):
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_python_runs(page, scope):
     if page == "docs/files.md":
-        scope |= {name: pytest.importorskip(name) for name in ("keras", "h5py")}
+        scope |= {"keras": keras, "h5py": h5py}
     for reason, kind, code in blocks(page):
         if kind == "python" and reason is None:
             exec(compile(code, page, "exec"), scope)

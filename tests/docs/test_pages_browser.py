@@ -3,17 +3,13 @@
 These tests need a Chromium; where there is none they are skipped, unless FOLDNET_REQUIRE_BROWSER is set.
 """
 
-import os
 import time
 
 import pytest
 
-from tests.support.browser import Browser, find_browser
+from tests.support.browser import NEEDS_BROWSER, Browser, find_browser
 
-pytestmark = pytest.mark.skipif(
-    find_browser() is None and not os.environ.get("FOLDNET_REQUIRE_BROWSER"),
-    reason="NO CHROMIUM: the site is untested in a browser here; install chromium, or set FOLDNET_BROWSER",
-)
+pytestmark = NEEDS_BROWSER
 PAGES = (
     "index.html",
     "reference/predictor.html",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import struct
 import threading
 import time
@@ -22,15 +21,9 @@ from foldnet import Input, Sequential, layers
 from foldnet.export.wasm import to_wasm
 from tests.export.export_nets import NETWORKS, randomize
 from tests.export.test_c_texts import network as of_texts
-from tests.support.browser import Browser, find_browser
+from tests.support.browser import NEEDS_BROWSER, Browser, find_browser
 
-pytestmark = [
-    pytest.mark.as_shipped,
-    pytest.mark.skipif(
-        find_browser() is None and not os.environ.get("FOLDNET_REQUIRE_BROWSER"),
-        reason="NO CHROMIUM: the page is untested in a browser here; install chromium, or set FOLDNET_BROWSER",
-    ),
-]
+pytestmark = [pytest.mark.as_shipped, NEEDS_BROWSER]
 NAMES = [f"feature {k}" for k in range(11)]
 POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:"
 """What a careful server allows: nothing from elsewhere, no inline scripts, no eval."""

@@ -9,6 +9,8 @@ import sys
 import zipfile
 
 import numpy as np
+import packaging.tags
+import packaging.utils
 import pytest
 
 from foldnet.errors import ConfigError
@@ -24,9 +26,6 @@ from tests.export.library_nets import (
     rows_of,
     run_there,
 )
-
-packaging_tags = pytest.importorskip("packaging.tags")
-packaging_utils = pytest.importorskip("packaging.utils")
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +66,10 @@ def test_a_bare_environment_takes_it_and_predicts(target, wheels, tmp_path):
 
 
 def test_names_and_tags(wheels):
-    known = set(packaging_tags.sys_tags())
+    known = set(packaging.tags.sys_tags())
     here = {"host", "any"} | {host().name}
     for target, path in wheels.items():
-        name, version, _, tags = packaging_utils.parse_wheel_filename(path.name)
+        name, version, _, tags = packaging.utils.parse_wheel_filename(path.name)
         assert (name, str(version)) == ("wine-model", "1.0")
         assert bool(tags & known) == (target in here), path.name
     assert {t: path.name.split("none-")[1] for t, path in wheels.items() if t != "host"} == {
@@ -108,7 +107,7 @@ def test_the_record_and_the_metadata(target, wheels):
     description = files["wine_model-1.0.dist-info/WHEEL"].decode()
     assert f"Root-Is-Purelib: {'true' if target == 'any' else 'false'}" in description
     tags = {line.removeprefix("Tag: ") for line in description.splitlines() if line.startswith("Tag: ")}
-    assert {str(t) for t in packaging_utils.parse_wheel_filename(wheels[target].name)[3]} == tags
+    assert {str(t) for t in packaging.utils.parse_wheel_filename(wheels[target].name)[3]} == tags
 
 
 def test_the_same_input_gives_the_same_bytes(wheels, tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import pytest
 
 import foldnet
 from foldnet.cli import main
@@ -18,7 +17,6 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_code_of_the_page(start, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
     foldnet.freeze(MODELS / "wine.keras").save(tmp_path / "wine.foldnet")
     monkeypatch.chdir(tmp_path)
     row = np.array([[7.4, 0.7, 0, 1.9, 0.076, 11, 34, 0.9978, 3.51, 0.56, 9.4]], np.float32)

@@ -18,7 +18,6 @@ import pytest
 import foldnet
 from tests.serving.conftest import MODELS
 
-pytest.importorskip("fastapi", reason="the example needs FastAPI, which is not installed")
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "WINE_MODEL": str(MODELS / "wine.keras")}
 EXAMPLE = ROOT / "examples" / "serve"
@@ -74,7 +73,6 @@ SERVERS = {
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_fastapi_application(name, rows):
-    pytest.importorskip("uvicorn_worker" if name == "gunicorn" else name)
     port = free_port()
     with run([str(a) for a in SERVERS[name](port)], port) as url:
         assert get(f"{url}/health") == (200, {"status": "ok"})

@@ -17,7 +17,7 @@ COMMAND = [QEMU, "-L", FOLDER, FOLDER / "usr" / "bin" / "python3.11"]
 is_here = shutil.which("qemu-aarch64") is not None and COMMAND[-1].exists()
 needed = pytest.mark.skipif(
     not is_here and "FOLDNET_REQUIRE_ARM64" not in os.environ,
-    reason="needs qemu-user, and the folder that scripts/arm64_python.sh .arm64 makes",
+    reason="needs qemu-user and `make .arm64`; .ci/run sees to both and forbids the skip",
 )
 
 

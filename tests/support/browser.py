@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -22,6 +24,13 @@ KEYS = {
 def find_browser():
     """The browser's path, from FOLDNET_BROWSER or by its usual names; None where there is none."""
     return os.environ.get("FOLDNET_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+NEEDS_BROWSER = pytest.mark.skipif(
+    find_browser() is None and not os.environ.get("FOLDNET_REQUIRE_BROWSER"),
+    reason="needs a browser, which no Python package brings; .ci/run installs one and forbids the skip",
+)
+"""For tests of pages; FOLDNET_BROWSER names a browser that is not on the path."""
 
 
 class Browser:

@@ -11,7 +11,7 @@ import pytest
 
 NEEDS_NODE = pytest.mark.skipif(
     shutil.which("node") is None and not os.environ.get("FOLDNET_REQUIRE_NODE"),
-    reason="NO NODE: WebAssembly is untested here; install nodejs",
+    reason="needs node, which no Python package brings; .ci/run installs it and forbids the skip",
 )
 """Node 18 or newer; where FOLDNET_REQUIRE_NODE is set, its absence is a failure."""
 

@@ -5,7 +5,6 @@ FOLDNET_REQUIRE_BROWSER is set: then its absence is a failure.
 """
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -17,12 +16,9 @@ from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.page.tensor import key_of, views_of
 from tests.insight.explain.page_networks import branches, rows
 from tests.insight.insight_networks import fill, images, q2
-from tests.support.browser import Browser, find_browser
+from tests.support.browser import NEEDS_BROWSER, Browser, find_browser
 
-pytestmark = pytest.mark.skipif(
-    find_browser() is None and not os.environ.get("FOLDNET_REQUIRE_BROWSER"),
-    reason="NO CHROMIUM: the page is untested in a browser here; install chromium, or set FOLDNET_BROWSER",
-)
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """The report of a run: what it says, what it draws, and that it needs nothing but itself."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -23,8 +21,7 @@ from foldnet.insight.watch.report.figures import (
     log_figures,
     thinned,
 )
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.support.browser import NEEDS_BROWSER, find_browser
 
 
 def record(directory, every="epoch", epochs=5, name="net", rows=96):
@@ -207,17 +204,14 @@ def test_the_file_is_written_whole(run, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"report.html"}
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("FOLDNET_REQUIRE_BROWSER"),
-    reason="needs a browser, which no Python package brings; .ci/run installs one and forbids the skip",
-)
+@NEEDS_BROWSER
 def test_the_cursor_in_a_browser(run, tmp_path):
     """Moving the slider moves the lines and shows the values at that step."""
     text = page(run)
     steer = '<script>slider.value = 2; slider.dispatchEvent(new Event("input"));</script>'
     (tmp_path / "page.html").write_text(text.replace("</body>", steer + "</body>"), encoding="utf-8")
     done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+        [find_browser(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
          "--dump-dom", (tmp_path / "page.html").as_uri()],
         capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip

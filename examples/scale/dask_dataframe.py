@@ -8,9 +8,8 @@ Without a scheduler it starts two processes on this machine.
 import argparse
 import os
 
-os.environ.setdefault(
-    "FOLDNET_THREADS", "1"
-)  # several processes share this machine, so each takes one processor
+# Several processes share this machine, so each takes one processor.
+os.environ.setdefault("FOLDNET_THREADS", "1")
 
 import dask.dataframe as dd
 import numpy as np
@@ -26,9 +25,8 @@ def predicted(part: pd.DataFrame, predict: foldnet.Predictor, columns: list[str]
 
 def score(predict: foldnet.Predictor, data: str, out: str, drop: list[str]) -> None:
     rows = dd.read_parquet(data)
-    partitions = [
-        name for name, kind in rows.dtypes.items() if kind == "category"
-    ]  # from folders such as year=2024
+    # Columns from folders such as year=2024 are no features.
+    partitions = [name for name, kind in rows.dtypes.items() if kind == "category"]
     columns = [name for name in rows.columns if name not in (*drop, *partitions)]
     meta = rows._meta.assign(prediction=np.float32())
     scored = rows.map_partitions(predicted, predict, columns, meta=meta)

@@ -8,9 +8,8 @@ Ray starts on this machine, or joins the cluster that RAY_ADDRESS names.
 import argparse
 import os
 
-os.environ.setdefault(
-    "FOLDNET_THREADS", "1"
-)  # several processes share this machine, so each takes one processor
+# Several processes share this machine, so each takes one processor.
+os.environ.setdefault("FOLDNET_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import numpy as np

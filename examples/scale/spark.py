@@ -11,9 +11,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
-os.environ.setdefault(
-    "FOLDNET_THREADS", "1"
-)  # several processes share this machine, so each takes one processor
+# Several processes share this machine, so each takes one processor.
+os.environ.setdefault("FOLDNET_THREADS", "1")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the workers' Python
 
 import pandas as pd

@@ -10,9 +10,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-os.environ.setdefault(
-    "FOLDNET_THREADS", "1"
-)  # several processes share this machine, so each takes one processor
+# Several processes share this machine, so each takes one processor.
+os.environ.setdefault("FOLDNET_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import joblib

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -126,18 +126,13 @@ def open_inputs(
     return tables
 
 
-class _reading:  # noqa: N801 - used as a statement
+@contextmanager
+def _reading(source: Source) -> Iterator[None]:
     """Errors of the system while a part is read are faults of the part, not of the place of the results."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: object, *_: object) -> None:
-        if isinstance(error, OSError):
-            raise InputError(f"{self._source.path} cannot be read: {error.strerror or error}") from None
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{source.path} cannot be read: {error.strerror or error}") from None
 
 
 class _Work:

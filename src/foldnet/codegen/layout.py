@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -58,6 +58,10 @@ class Weights:
     graph: Graph
     parts: dict[tuple[str, tuple[int, ...]], Packed] = field(default_factory=dict)
     size: int = 0
+
+    def copied(self) -> Weights:
+        """Another collection, which begins with these."""
+        return replace(self, parts=dict(self.parts))
 
     def at(self, name: str, widths: tuple[int, ...] = ()) -> int:
         """Offset of a constant in this arrangement."""

@@ -10,13 +10,13 @@ from foldnet.codegen import convolution, maths, matrix, text_codes
 from foldnet.codegen.layout import Weights, ctype, pack, row_shape, shape_of_row
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan
+from foldnet.engines.native.prediction.bodies import used_inputs
 from foldnet.engines.native.prediction.source import (
     FMA,
     LARGEST,
     LONGEST,
     STACK_FLOATS,
     check,
-    used_inputs,
 )
 from foldnet.engines.native.prediction.steps import in_order
 from foldnet.engines.native.prediction.writer import BlockWriter

@@ -14,6 +14,12 @@
 #define TEAM_ARGUMENT
 #endif
 
+#if ROWS_STEPS
+#define ROWS_TEAM_ARGUMENT , no_team()
+#else
+#define ROWS_TEAM_ARGUMENT
+#endif
+
 typedef struct {
   const void *const *in;
   void *const *out;
@@ -22,12 +28,23 @@ typedef struct {
 #ifdef LENGTHS
   const int64_t *lengths;
 #endif
-#if STEPS
+#if STEPS || ROWS_STEPS
   float *f;
   int32_t *j;
   step_t *steps;
+  int64_t first;
+  int count;
 #endif
 } job_t;
+
+#if ROWS > 1
+/* Rows of each of the blocks that so many rows are divided into, a multiple of the highest tile. */
+static int64_t block_of(int64_t rows, int64_t threads) {
+  const int64_t blocks = threads * ((rows + threads * ROWS - 1) / (threads * ROWS));
+  const int64_t each = (rows + blocks - 1) / blocks;
+  return (each + HEIGHT - 1) / HEIGHT * HEIGHT;
+}
+#endif
 
 static void rows_of(const job_t *job, int64_t first, int64_t last, float *f, int32_t *j, int64_t *bad) {
 #ifdef LENGTHS
@@ -38,6 +55,14 @@ static void rows_of(const job_t *job, int64_t first, int64_t last, float *f, int
   while (last - row >= FEW) {
     const int count = last - row < LANES ? (int)(last - row) : LANES;
     body_block(job->w, job->in, job->out, f, j, row, count, bad);
+    row += count;
+  }
+#endif
+#if ROWS > 1
+  const int64_t block = block_of(last - first, 1);
+  while (last - row >= FEW) {
+    const int count = (int)(last - row < block ? last - row : block);
+    body_rows(job->w, job->in, job->out, f, j, row, count, bad ROWS_TEAM_ARGUMENT);
     row += count;
   }
 #endif
@@ -91,13 +116,42 @@ static void share_of_row(void *argument, int me, int members) {
 }
 #endif
 
+#if ROWS_STEPS
+/* A share of a block of rows. */
+static void share_of_rows(void *argument, int me, int members) {
+  job_t *job = argument;
+  int64_t bad = INT64_MAX;
+  const team_t team = {job->steps, me, members};
+  body_rows(job->w, job->in, job->out, job->f, job->j, job->first, job->count, &bad, &team);
+  report(job, bad);
+}
+
+/* Rows that all threads share, as few rows for each of them would read the weights for too little. */
+static int64_t rows_together(job_t *job, int64_t threads) {
+  char *memory = malloc(sizeof(float) * FLOATS + sizeof(int32_t) * INTS + 128);
+  if (!memory)
+    return -1;
+  job->f = (float *)(memory + (64 - (uintptr_t)memory % 64));
+  job->j = (int32_t *)(job->f + FLOATS);
+  const int64_t block = block_of(job->rows, 1);
+  for (job->first = 0; job->first < job->rows; job->first += job->count) {
+    step_t steps[ROWS_STEPS] = {{0, 0}};
+    job->steps = steps;
+    job->count = (int)(job->rows - job->first < block ? job->rows - job->first : block);
+    with_helpers(share_of_rows, job, (int)(threads < HELPERS ? threads - 1 : HELPERS));
+  }
+  free(memory);
+  return job->bad == INT64_MAX ? 0 : 1 + job->bad;
+}
+#endif
+
 /* One row in a given workspace. */
 static int64_t one_row(job_t *job, float *f, int32_t *j, int64_t threads) {
 #ifdef LENGTHS
   const int64_t *lengths = job->lengths;
 #endif
 #if STEPS
-  const int64_t most = TEAM;
+  const int64_t most = ((int64_t)COST + TEAM_COST - 1) / TEAM_COST;
   threads = threads < most ? threads : most;
   if (threads > 1) {
     step_t steps[STEPS] = {{0, 0}};
@@ -138,11 +192,20 @@ FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, cons
     free(memory);
     return code;
   }
+#if ROWS_STEPS
+  const int64_t members = COST * rows / TEAM_COST;
+  if (threads > 1 && members > 1 && rows < threads * APART)
+    return rows_together(&job, threads < members ? threads : members);
+#endif
   const int64_t share = SHARE, parts = rows / share;
   if (threads > parts)
     threads = parts;
+#if ROWS > 1
+  job.chunk = block_of(rows, threads > 1 ? threads : 1);
+#else
   if (threads > 1)
     job.chunk = share;
+#endif
   with_helpers(chunks, &job, (int)(threads < HELPERS ? threads - 1 : HELPERS));
   if (job.next < rows)
     return -1;

@@ -7,36 +7,36 @@ sums.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
 
-from foldnet.codegen import convolution, maths, matrix, product_tiles
-from foldnet.codegen.expressions import plus, times
+from foldnet.codegen import convolution, maths, matrix, panel_products, product_tiles
 from foldnet.codegen.headers import header, needed
-from foldnet.codegen.layout import Packed, Weights, ctype, row_shape, shape_of_row
-from foldnet.codegen.loops import laid_out, loop
+from foldnet.codegen.layout import Packed, Weights, row_shape, shape_of_row
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan, rounded_up
-from foldnet.engines.native.prediction.steps import Lines, divided_cost, in_order, in_steps
+from foldnet.engines.native.prediction.bodies import row_function, used_inputs
+from foldnet.engines.native.prediction.rows import HEIGHT
+from foldnet.engines.native.prediction.steps import divided_cost
+from foldnet.engines.native.prediction.strategies import Strategy, Together, together
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
 from foldnet.graph.sizes import Lengths, free, larger, usual
 
-BLOCK_BYTES = 2 << 20
-"""Largest workspace of a block: what a core's second-level cache holds. Longer rows go one by one."""
-
-ALONE = 4096
-"""Multiply-adds of products of two values in a row from which on rows go one by one, as the kernels are faster."""
-
 SHARE_COST = 200_000
 """Multiply-adds that are worth a thread's attention: about 10 microseconds."""
 
 TEAM_COST = 2_000_000
 """Multiply-adds of one row for each thread that works on it: about 30 microseconds, as waking a thread takes 10."""
+
+FEW_ROWS = 2
+"""Rows from which on rows in memory are computed together."""
+
+APART = 96
+"""Rows for each thread from which on threads take rows of their own; of fewer rows they share each layer."""
 
 STACK_FLOATS = 16_384
 
@@ -131,19 +131,14 @@ def check(graph: Graph) -> None:
             )
 
 
-def used_inputs(graph: Graph) -> list[tuple[int, str]]:
-    """The inputs that anything depends on, with their numbers."""
-    used = {v for n in graph.nodes for v in n.inputs} | set(graph.outputs)
-    return [(i, name) for i, name in enumerate(graph.inputs) if name in used]
-
-
-def emit(graph: Graph, *, simd: int = 16, threads: bool = True) -> Source:
+def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strategy | None = None) -> Source:
     """C for this machine.
 
     Args:
         graph: with all sizes but the batch's known, or known when the code runs.
         simd: floats in a vector register (16, 8 or 4).
         threads: whether several may share the work; they need POSIX threads. Without them, any system will do.
+        strategy: how several rows are computed, where it can be; by default the one that costs least.
 
     Raises:
         UnsupportedError: something that only the reference engine computes, or a free axis.
@@ -158,31 +153,21 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True) -> Source:
         lines = row.all()
         per_row = cost(graph)
         divided = usual(per_row) > TEAM_COST and 2 * divided_cost(lines) > usual(per_row)
-        text, steps = _row_function(graph, row, lines, names, divided)
-        parts = [text]
-    lanes, floats, ints = 1, row_plan.floats, row_plan.ints
-    kernels = []
-    if lengths is None and row.multiplied < ALONE and not any(n.op.one_by_one for n in graph.nodes):
-        places = plan(graph)
-        sizes_of_blocks = (
-            n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES
-        )
-        lanes = next(sizes_of_blocks, 1)
-    if lanes > 1:
-        block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
-        parts.append(_block_function(graph, block, in_order(block.all()), lanes))
-        floats, ints = max(floats, places.floats * lanes), max(ints, places.ints * lanes)
-        kernels = [matrix.block_kernel(t, simd, lanes) for t in sorted(block.tiles)]
+        text, steps = row_function(graph, row, lines, names, divided)
+    many = Together(row, weights) if lengths else together(graph, row, direct, threads, strategy)
+    code = text + many.code
+    kernels = [matrix.block_kernel(t, simd, many.lanes) for t in sorted(many.writer.tiles)]
     kernels += [matrix.row_kernel(width, simd, several) for width, several in sorted(row.row_panels)]
-    tiles: list[convolution.Tile | product_tiles.ProductTile] = [*row.convs, *row.products]
+    products = row.products | many.writer.products
+    tiles: list[convolution.Tile | product_tiles.ProductTile] = [*row.convs, *products]
     reads_some = sorted({t.size for t in tiles if t.part})
     kernels += [convolution.reading_some(size) for size in reads_some]
     kernels += [product_tiles.SIDE_BY_SIDE] if row.packs else []
-    kernels += convolution.kernels(row.convs) + product_tiles.kernels(row.products)
+    kernels += convolution.kernels(row.convs) + product_tiles.kernels(products)
+    kernels += panel_products.kernels(many.panel_products)
     kernels += [convolution.one_position(str)] if row.portable_convs else []
     types = {min(width, simd) for width, _ in row.row_panels} | {t.size for t in tiles}
-    types |= ({simd} if lanes > 1 else set()) | ({4} if row.packs else set())
-    code = "\n".join(parts)
+    types |= ({simd} if many.lanes > 1 else set()) | ({4} if row.packs else set())
     faults = tuple(row.faults)
     pieces = [
         "#define _GNU_SOURCE 1\n"
@@ -196,16 +181,16 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True) -> Source:
         maths.functions_for(code),
         _bad_macro(len(faults)) if faults else "",
         header(__file__, "helpers.h" if threads else "no_helpers.h"),
-        header(__file__, "steps.h") if steps else "",
+        header(__file__, "steps.h") if steps or many.steps else "",
         code,
-        _constants(lanes, per_row, row_plan, floats, ints, lengths, steps),
+        _constants(many, per_row, row_plan, lengths, steps),
         header(__file__, "runtime.h"),
         "" if lengths is None else _sizes_function(graph, lengths),
     ]
     return Source(
         "\n".join(t for t in pieces if t),
-        tuple(weights.parts.values()),
-        max(weights.size, 1),
+        tuple(many.weights.parts.values()),
+        max(many.weights.size, 1),
         usual(per_row),
         faults,
     )
@@ -215,22 +200,30 @@ def _handed_over(lengths: Lengths) -> list[str]:
     return [f"lengths[{k}]" for k in range(len(lengths.assumed))]
 
 
-def _constants(
-    lanes: int, per_row: int, row_plan: Plan, floats: int, ints: int, lengths: Lengths | None, steps: int
-) -> str:
+def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | None, steps: int) -> str:
     """What ``runtime.h`` must know; what depends on lengths is a function of them."""
-    text = f"#define LANES {lanes}\n#define FEW {max(2, lanes // 4)}\n#define STEPS {steps}\n"
+    given = {
+        "LANES": many.lanes,
+        "ROWS": many.rows,
+        "FEW": FEW_ROWS if many.rows > 1 else max(2, many.lanes // 4),
+        "STEPS": steps,
+        "ROWS_STEPS": many.steps,
+        "HEIGHT": HEIGHT,
+        "APART": APART,
+        "TEAM_COST": TEAM_COST,
+    }
+    text = "".join(f"#define {name} {number}\n" for name, number in given.items())
     sizes = {
-        "FLOATS": rounded_up(larger(floats, 1), 16),
-        "INTS": larger(ints, 1),
+        "FLOATS": rounded_up(larger(larger(row_plan.floats, many.floats), 1), 16),
+        "INTS": larger(larger(row_plan.ints, many.ints), 1),
         "FLOATS_ROW": row_plan.floats,
         "INTS_ROW": row_plan.ints,
     }
-    if steps:
-        sizes["TEAM"] = -(-per_row // TEAM_COST)
+    if steps or many.steps:
+        sizes["COST"] = per_row
     if lengths is None:
         on_stack = row_plan.floats + row_plan.ints <= STACK_FLOATS
-        sizes["SHARE"] = max(1, -(-SHARE_COST // (per_row * lanes))) * lanes
+        sizes["SHARE"] = max(1, -(-SHARE_COST // (per_row * many.lanes))) * many.lanes
         sizes["STACK"], sizes["STACK_INTS"] = (row_plan.floats + 1, row_plan.ints + 1) if on_stack else (0, 0)
         return text + "".join(f"#define {name} {size}\n" for name, size in sizes.items())
     text += f"#define LENGTHS 1\n#define STACK {STACK_FLOATS}\n#define STACK_INTS {STACK_FLOATS}\n"
@@ -280,91 +273,3 @@ def _bad_macro(faults: int) -> str:
         "    *bad = (l) < rows && code < *bad ? code : *bad; \\\n"
         "  } while (0)\n"
     )
-
-
-# Kept apart from their callers, and weights and workspaces from each other: compilers would make copies of all that is
-# inlined, and of each loop one for arrays that overlap.
-_BODY = "static __attribute__((noinline)) void\nbody"
-_ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
-
-
-def _unused(body: BlockWriter, names: Sequence[str]) -> list[str]:
-    """What tells compilers that a function need not use all that each such function is given."""
-    used = body.used | ({"bad"} if body.faults else set()) | ({"in"} if used_inputs(body.graph) else set())
-    return [f"  (void){name};" for name in names if name not in used]
-
-
-def _of_row(graph: Graph, name: str) -> tuple[int, str]:
-    """Elements of a row of an input or output, and their type."""
-    return prod(shape_of_row(graph, name)), ctype(graph, name)
-
-
-def _row_function(
-    graph: Graph, body: BlockWriter, lines: Lines, names: SizeNames | None, divided: bool
-) -> tuple[str, int]:
-    """Its C, and how many steps threads may share."""
-    ports, results = [], []
-    for i, name in used_inputs(graph):
-        size, kind = _of_row(graph, name)
-        ports.append(f"  const {kind} *x{i} = (const {kind} *)in[{i}] + {times('row', size)};")
-    for i, name in enumerate(graph.outputs):
-        size, kind = _of_row(graph, name)
-        ports.append(f"  {kind} *y{i} = ({kind} *)out[{i}] + {times('row', size)};")
-        results += body.stored(name, f"y{i}", size)
-    text, steps = in_steps([*lines, *results]) if divided else (in_order([*lines, *results]), 0)
-    declarations = body.declarations()
-    lengths = "" if names is None else ", const int64_t *lengths"
-    team = ", const team_t *team" if steps else ""
-    statements = [*ports, *declarations, *text]
-    head = [
-        f"{_BODY}_row{_ARGUMENTS}",
-        f"         int32_t *restrict j, int64_t row, int64_t *bad{lengths}{team}) {{",
-        *(["  enum { rows = 1 };"] if body.faults else []),
-        *_unused(body, ("w", "in", "f", "j", "bad")),
-        *([] if names is None else names.definitions(statements) or ["  (void)lengths;"]),
-    ]
-    return "\n".join([*head, *statements, "}"]) + "\n", steps
-
-
-def _block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
-    loads, results = [], []
-    for i, name in used_inputs(graph):
-        size, kind = _of_row(graph, name)
-        at, element = plus(times("i", lanes), "l"), f"x[{plus(times('l', size), 'i')}]"
-        if size == 1:
-            at, element = "l", "x[l]"
-        heads = [*([loop("i", 0, size)] if size != 1 else []), loop("l", 0, lanes)]
-        loads += [
-            "  {",
-            f"    const {kind} *x = (const {kind} *)in[{i}] + {times('row', size)};",
-            f"    {kind} *to = {body.base(name)};",
-            f"    if (rows == {lanes}) {{",
-            *laid_out(heads, f"to[{at}] = {element};", "      "),
-            "    } else {",
-            *laid_out(heads, f"to[{at}] = l < rows ? {element} : 0;", "      "),
-            "    }",
-            "  }",
-        ]
-    for i, name in enumerate(graph.outputs):
-        size, kind = _of_row(graph, name)
-        constant, at = name in graph.constants, "i" if size != 1 else "0"
-        element = f"from[{at}]" if constant else f"from[{plus(times(at, lanes), 'l')}]"
-        inner = [loop("i", 0, size)] if size != 1 else []
-        to = f"y[{plus(times('l', size), at)}] = {element};"
-        results += [
-            "  {",
-            f"    {kind} *y = ({kind} *)out[{i}] + {times('row', size)};",
-            f"    const {kind} *from = {body.base(name)};",
-            f"    if (rows == {lanes}) {{",
-            *laid_out([loop("l", 0, lanes), *inner], to, "      "),
-            "    } else {",
-            *laid_out([loop("l", 0, "rows"), *inner], to, "      "),
-            "    }",
-            "  }",
-        ]
-    text = [
-        f"{_BODY}_block{_ARGUMENTS}",
-        "           int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
-        *_unused(body, ("w", "in", "f", "j", "bad")),
-    ]
-    return "\n".join([*text, *body.declarations(), *loads, *lines, *results, "}"]) + "\n"

@@ -28,16 +28,19 @@ class Step:
         count: how many turns there are; it may be known only when the code runs.
         cost: multiply-adds of all of them, roughly.
         lines: C of some turns, given C of the first and of the one after the last.
+        usually: how many turns there are as a rule, where ``count`` is C.
     """
 
-    count: int
+    count: Number
     cost: int
     lines: Callable[[Number, Number], list[str]]
+    usually: int = 1
 
     @property
     def parts(self) -> int:
         """How many parts it is divided into."""
-        return max(1, min(usual(self.count), usual(self.cost) // PART_COST, MOST_PARTS))
+        count = self.usually if isinstance(self.count, str) else usual(self.count)
+        return max(1, min(count, usual(self.cost) // PART_COST, MOST_PARTS))
 
 
 Lines = Sequence[str | Step]

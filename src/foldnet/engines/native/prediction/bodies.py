@@ -1,0 +1,130 @@
+"""The C functions that predict one row, a block of rows as lanes, or rows one after the other in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.layout import ctype, shape_of_row
+from foldnet.codegen.loops import laid_out, loop
+from foldnet.codegen.size_names import SizeNames
+from foldnet.engines.native.prediction.rows import RowsWriter
+from foldnet.engines.native.prediction.steps import Lines, in_order, in_steps
+from foldnet.engines.native.prediction.writer import BlockWriter
+from foldnet.graph.graph import Graph
+
+
+def used_inputs(graph: Graph) -> list[tuple[int, str]]:
+    """The inputs that anything depends on, with their numbers."""
+    used = {v for n in graph.nodes for v in n.inputs} | set(graph.outputs)
+    return [(i, name) for i, name in enumerate(graph.inputs) if name in used]
+
+
+# Kept apart from their callers, and weights and workspaces from each other: compilers would make copies of all that is
+# inlined, and of each loop one for arrays that overlap.
+_BODY = "static __attribute__((noinline)) void\nbody"
+_ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
+
+
+def _unused(body: BlockWriter, names: Sequence[str]) -> list[str]:
+    """What tells compilers that a function need not use all that each such function is given."""
+    used = body.used | ({"bad"} if body.faults else set()) | ({"in"} if used_inputs(body.graph) else set())
+    return [f"  (void){name};" for name in names if name not in used]
+
+
+def _of_row(graph: Graph, name: str) -> tuple[int, str]:
+    """Elements of a row of an input or output, and their type."""
+    return prod(shape_of_row(graph, name)), ctype(graph, name)
+
+
+def row_function(
+    graph: Graph, body: BlockWriter, lines: Lines, names: SizeNames | None, divided: bool
+) -> tuple[str, int]:
+    """The C for one row, and how many steps threads may share."""
+    ports, results = [], []
+    for i, name in used_inputs(graph):
+        size, kind = _of_row(graph, name)
+        ports.append(f"  const {kind} *x{i} = (const {kind} *)in[{i}] + {times('row', size)};")
+    for i, name in enumerate(graph.outputs):
+        size, kind = _of_row(graph, name)
+        ports.append(f"  {kind} *y{i} = ({kind} *)out[{i}] + {times('row', size)};")
+        results += body.stored(name, f"y{i}", size)
+    text, steps = in_steps([*lines, *results]) if divided else (in_order([*lines, *results]), 0)
+    declarations = body.declarations()
+    lengths = "" if names is None else ", const int64_t *lengths"
+    team = ", const team_t *team" if steps else ""
+    statements = [*ports, *declarations, *text]
+    head = [
+        f"{_BODY}_row{_ARGUMENTS}",
+        f"         int32_t *restrict j, int64_t row, int64_t *bad{lengths}{team}) {{",
+        *(["  enum { rows = 1 };"] if body.faults else []),
+        *_unused(body, ("w", "in", "f", "j", "bad")),
+        *([] if names is None else names.definitions(statements) or ["  (void)lengths;"]),
+    ]
+    return "\n".join([*head, *statements, "}"]) + "\n", steps
+
+
+def rows_function(graph: Graph, body: RowsWriter, threads: bool) -> tuple[str, int]:
+    """The C for rows in memory, and how many steps threads may share."""
+    ports = []
+    for i, name in used_inputs(graph):
+        size, kind = _of_row(graph, name)
+        ports.append(f"  const {kind} *const x{i}_rows = (const {kind} *)in[{i}] + {times('begin', size)};")
+    for i, name in enumerate(graph.outputs):
+        size, kind = _of_row(graph, name)
+        ports.append(f"  {kind} *const y{i}_rows = ({kind} *)out[{i}] + {times('begin', size)};")
+    lines = body.all_rows()
+    text, steps = in_steps(lines) if threads else (in_order(lines), 0)
+    team = ", const team_t *team" if steps else ""
+    head = [
+        f"{_BODY}_rows{_ARGUMENTS}",
+        f"          int32_t *restrict j, int64_t begin, int count, int64_t *bad{team}) {{",
+        *_unused(body, ("w", "in", "f", "j", "bad")),
+    ]
+    return "\n".join([*head, *ports, *body.declarations(), *text, "}"]) + "\n", steps
+
+
+def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
+    """The C for a block of rows as lanes."""
+    loads, results = [], []
+    for i, name in used_inputs(graph):
+        size, kind = _of_row(graph, name)
+        at, element = plus(times("i", lanes), "l"), f"x[{plus(times('l', size), 'i')}]"
+        if size == 1:
+            at, element = "l", "x[l]"
+        heads = [*([loop("i", 0, size)] if size != 1 else []), loop("l", 0, lanes)]
+        loads += [
+            "  {",
+            f"    const {kind} *x = (const {kind} *)in[{i}] + {times('row', size)};",
+            f"    {kind} *to = {body.base(name)};",
+            f"    if (rows == {lanes}) {{",
+            *laid_out(heads, f"to[{at}] = {element};", "      "),
+            "    } else {",
+            *laid_out(heads, f"to[{at}] = l < rows ? {element} : 0;", "      "),
+            "    }",
+            "  }",
+        ]
+    for i, name in enumerate(graph.outputs):
+        size, kind = _of_row(graph, name)
+        constant, at = name in graph.constants, "i" if size != 1 else "0"
+        element = f"from[{at}]" if constant else f"from[{plus(times(at, lanes), 'l')}]"
+        inner = [loop("i", 0, size)] if size != 1 else []
+        to = f"y[{plus(times('l', size), at)}] = {element};"
+        results += [
+            "  {",
+            f"    {kind} *y = ({kind} *)out[{i}] + {times('row', size)};",
+            f"    const {kind} *from = {body.base(name)};",
+            f"    if (rows == {lanes}) {{",
+            *laid_out([loop("l", 0, lanes), *inner], to, "      "),
+            "    } else {",
+            *laid_out([loop("l", 0, "rows"), *inner], to, "      "),
+            "    }",
+            "  }",
+        ]
+    text = [
+        f"{_BODY}_block{_ARGUMENTS}",
+        "           int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
+        *_unused(body, ("w", "in", "f", "j", "bad")),
+    ]
+    return "\n".join([*text, *body.declarations(), *loads, *lines, *results, "}"]) + "\n"

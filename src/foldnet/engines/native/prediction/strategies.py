@@ -1,0 +1,148 @@
+"""How several rows are computed together: as lanes of vectors, one after the other in memory, or each alone.
+
+As lanes, the numbers of a vector are of different rows: there is nothing to pad, however few units a layer has, but
+inputs and results must be turned round. Rows in memory need not be turned, and their products with kernels run at the
+machine's limit, but each layer's columns fill whole vectors. ``benchmarks/strategies.py`` measures both on many
+networks; the costs are fitted to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from foldnet.codegen.layout import Weights, shape_of_row
+from foldnet.codegen.panel_products import PanelProduct
+from foldnet.codegen.workspace import plan
+from foldnet.engines.native.prediction.bodies import block_function, rows_function, used_inputs
+from foldnet.engines.native.prediction.rows import HEIGHT, RowsWriter, element_cost, products
+from foldnet.engines.native.prediction.steps import in_order
+from foldnet.engines.native.prediction.writer import BlockWriter
+from foldnet.graph.graph import Graph
+
+Strategy = Literal["lanes", "rows", "alone"]
+
+BLOCK_BYTES = 2 << 20
+"""Largest workspace of a block of lanes: what a core's second-level cache holds."""
+
+ALONE = 4096
+"""Multiply-adds of products of two values in a row from which on rows go one by one, as the kernels are faster."""
+
+LANE_PRODUCT = 1.06
+"""What a product of lanes costs: the machine's limit is 1."""
+
+MOST_ROWS = 192
+"""Rows that are computed together: so many that reading the weights takes a small part of the time."""
+
+ROWS_BYTES = 4 << 20
+"""Largest workspace of rows in memory. Where it is for fewer than ``HEIGHT`` rows, each goes alone."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """The C that computes several rows together.
+
+    Attributes:
+        writer: of its statements.
+        code: a function, see ``bodies.py``; empty where each row goes alone.
+        lanes: rows in a block of lanes, or 1.
+        rows: rows in a block of rows in memory, or 1.
+        steps: that threads may share, see ``steps.py``.
+        floats, ints: size of the workspace.
+        cost: of a row, in multiply-adds of whole vectors, roughly.
+        panel_products: functions for products of all rows.
+        weights: the places of constants, those of one row's code included.
+    """
+
+    writer: BlockWriter
+    weights: Weights
+    code: str = ""
+    lanes: int = 1
+    rows: int = 1
+    steps: int = 0
+    floats: int = 0
+    ints: int = 0
+    cost: float = 0.0
+    panel_products: tuple[PanelProduct, ...] = ()
+
+
+def together(
+    graph: Graph,
+    row: BlockWriter,
+    direct: Mapping[str, str],
+    threads: bool,
+    strategy: Strategy | None = None,
+) -> Together:
+    """The C for several rows.
+
+    Args:
+        graph: with sizes known.
+        row: the writer of one row's statements, which are written.
+        direct: inputs, by name, and what C calls them.
+        threads: whether there are any.
+        strategy: the one to use where it can be; by default the one that costs less.
+    """
+    alone = Together(row, row.weights)
+    if strategy == "alone" or row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes):
+        return alone
+    lanes, rows = _lanes_of(graph, row.simd), _rows_of(row)
+    made = {"lanes": _as_lanes(graph, row, lanes)} if lanes > 1 else {}
+    in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone
+    if in_memory.panel_products:  # without products of all rows, there is nothing to gain
+        made["rows"] = in_memory
+    if strategy in made:
+        return made[strategy]
+    return min(made.values(), key=lambda found: found.cost, default=alone)
+
+
+def _lanes_of(graph: Graph, simd: int) -> int:
+    places = plan(graph)
+    fitting = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
+    return next(fitting, 1)
+
+
+def _rows_of(row: BlockWriter) -> int:
+    if row.simd == 1:
+        return 1
+    fitting = ROWS_BYTES // (4 * max(row.plan.floats + row.plan.ints, 1))
+    return min(MOST_ROWS, fitting) // HEIGHT * HEIGHT
+
+
+def _as_lanes(graph: Graph, row: BlockWriter, lanes: int) -> Together:
+    places, weights, simd = plan(graph), row.weights.copied(), row.simd
+    block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
+    text = block_function(graph, block, in_order(block.all()), lanes)
+    moved = (
+        prod(shape_of_row(graph, v)) for v in (*(name for _, name in used_inputs(graph)), *graph.outputs)
+    )
+    worked = (LANE_PRODUCT * products(graph, n) + element_cost(graph, n) for n in graph.nodes)
+    return Together(
+        block,
+        weights,
+        text,
+        lanes=lanes,
+        floats=places.floats * lanes,
+        ints=places.ints * lanes,
+        cost=sum(moved) + sum(worked) / simd,
+    )
+
+
+def _in_memory(
+    graph: Graph, row: BlockWriter, direct: Mapping[str, str], rows: int, threads: bool
+) -> Together:
+    weights = row.weights.copied()
+    writer = RowsWriter(graph, row.plan, weights, simd=row.simd, direct=dict(direct), most=rows)
+    text, steps = rows_function(graph, writer, threads)
+    return Together(
+        writer,
+        weights,
+        text,
+        rows=rows,
+        steps=steps,
+        floats=row.plan.floats * rows,
+        ints=row.plan.ints * rows,
+        cost=writer.cost,
+        panel_products=tuple(sorted(writer.panel_products)),
+    )

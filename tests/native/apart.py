@@ -5,15 +5,15 @@ Sanitizers cannot see this by themselves, as all arrays lie in one piece of memo
 
 from foldnet.codegen import workspace
 from foldnet.codegen.size_names import lengths_of
-from foldnet.engines.native.prediction import source
+from foldnet.engines.native.prediction import source, strategies
 from foldnet.graph.op import INT
 
 APART = 16
 """Elements, of each row or lane, that belong to nobody."""
 
 
-def set_apart(graph, simd, monkeypatch, lengths=()):
-    """C for the graph, and what belongs to nobody where blocks of rows are computed, and where single rows are.
+def set_apart(graph, simd, monkeypatch, lengths=(), strategy="lanes"):
+    """C for the graph, and what belongs to nobody where several rows are computed, and where single rows are.
 
     Sizes may depend on lengths; then they are those for the given ones.
     """
@@ -25,15 +25,22 @@ def set_apart(graph, simd, monkeypatch, lengths=()):
 
     with monkeypatch.context() as patch:
         patch.setattr(source, "plan", apart)
-        patch.setattr(source, "BLOCK_BYTES", 1 << 30)  # the values that stand apart are many
-        patch.setattr(source, "ALONE", 1 << 30)  # and so are their products
+        patch.setattr(strategies, "plan", apart)
+        patch.setattr(strategies, "BLOCK_BYTES", 1 << 30)  # the values that stand apart are many
+        patch.setattr(strategies, "ROWS_BYTES", 1 << 30)
+        patch.setattr(strategies, "MOST_ROWS", 24)
+        patch.setattr(strategies, "ALONE", 1 << 30)  # and so are their products
         patch.setattr(source, "STACK_FLOATS", 0)
-        made = source.emit(graph, simd=simd)
-    lanes = int(made.code.split("#define LANES ")[1].split()[0])
-    assert lanes > 1 or any(node.op.one_by_one for node in graph.nodes) or lengths
+        made = source.emit(graph, simd=simd, strategy=strategy)
+    lanes, rows = (int(made.code.split(f"#define {name} ")[1].split()[0]) for name in ("LANES", "ROWS"))
+    alone = any(node.op.one_by_one for node in graph.nodes) or lengths
+    assert alone or (rows if strategy == "rows" else lanes) > 1
     row, *blocks = planned
-    of_rows = _gaps(graph, row, 1, lengths)
-    return made, _gaps(graph, blocks[0], lanes) if lanes > 1 else of_rows, of_rows
+    of_row = _gaps(graph, row, 1, lengths)
+    if rows > 1:
+        # Results lie where the caller wants them, and nobody writes to their places in the workspace.
+        return made, _gaps(graph, row, rows), of_row
+    return made, _gaps(graph, blocks[0], lanes) if lanes > 1 else of_row, of_row
 
 
 def _gaps(graph, plan, lanes, lengths=()):

@@ -15,6 +15,7 @@ from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native import cache
 from foldnet.engines.native.compiler import machine
 from foldnet.engines.native.prediction.source import LONGEST, emit, run_time_sizes
+from foldnet.engines.native.prediction.strategies import Strategy
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
@@ -48,6 +49,7 @@ class NativeCode:
 
     Args:
         graph: all sizes but the batch's known (``graph.bind``), or known at the call (``free_axes.with_lengths``).
+        strategy: see ``emit``.
 
     Raises:
         UnsupportedError: the graph needs the reference engine, or has free axes.
@@ -58,9 +60,9 @@ class NativeCode:
         weights: must outlive its calls.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, strategy: Strategy | None = None) -> None:
         self.graph = graph
-        source = emit(graph, simd=machine().simd)
+        source = emit(graph, simd=machine().simd, strategy=strategy)
         self.cost = source.cost
         self.weights = pack(source.layout, source.floats, graph.constants)
         self.faults = source.faults
@@ -107,6 +109,7 @@ class NativeProgram:
         graph: all sizes but the batch's known (``graph.bind``).
         threads: for large batches, and for single rows with much work; by default ``default_threads()``. Results do not
             depend on it.
+        strategy: how several rows are computed, see ``emit``. Results do not depend on it.
 
     Raises:
         UnsupportedError, CompileError: as ``NativeCode`` does.
@@ -120,8 +123,10 @@ class NativeProgram:
 
     is_native = True
 
-    def __init__(self, graph: Graph, *, threads: int | None = None) -> None:
-        self._start(NativeCode(graph), threads)
+    def __init__(
+        self, graph: Graph, *, threads: int | None = None, strategy: Strategy | None = None
+    ) -> None:
+        self._start(NativeCode(graph, strategy), threads)
 
     def _start(self, code: NativeCode, threads: int | None) -> None:
         self.code = code

@@ -15,7 +15,7 @@ from typing import Literal
 
 from foldnet.codegen.layout import Weights, shape_of_row
 from foldnet.codegen.panel_products import PanelProduct
-from foldnet.codegen.workspace import plan
+from foldnet.codegen.workspace import Plan, plan
 from foldnet.engines.native.prediction.bodies import block_function, rows_function, used_inputs
 from foldnet.engines.native.prediction.rows import HEIGHT, RowsWriter, element_cost, products
 from foldnet.engines.native.prediction.steps import in_order
@@ -87,8 +87,9 @@ def together(
     alone = Together(row, row.weights)
     if strategy == "alone" or row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes):
         return alone
-    lanes, rows = _lanes_of(graph, row.simd), _rows_of(row)
-    made = {"lanes": _as_lanes(graph, row, lanes)} if lanes > 1 else {}
+    places = plan(graph)
+    lanes, rows = _lanes_of(places, row.simd), _rows_of(row)
+    made = {"lanes": _as_lanes(graph, row, places, lanes)} if lanes > 1 else {}
     in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone
     if in_memory.panel_products:  # without products of all rows, there is nothing to gain
         made["rows"] = in_memory
@@ -97,8 +98,7 @@ def together(
     return min(made.values(), key=lambda found: found.cost, default=alone)
 
 
-def _lanes_of(graph: Graph, simd: int) -> int:
-    places = plan(graph)
+def _lanes_of(places: Plan, simd: int) -> int:
     fitting = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
     return next(fitting, 1)
 
@@ -110,8 +110,8 @@ def _rows_of(row: BlockWriter) -> int:
     return min(MOST_ROWS, fitting) // HEIGHT * HEIGHT
 
 
-def _as_lanes(graph: Graph, row: BlockWriter, lanes: int) -> Together:
-    places, weights, simd = plan(graph), row.weights.copied(), row.simd
+def _as_lanes(graph: Graph, row: BlockWriter, places: Plan, lanes: int) -> Together:
+    weights, simd = row.weights.copied(), row.simd
     block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
     text = block_function(graph, block, in_order(block.all()), lanes)
     moved = (

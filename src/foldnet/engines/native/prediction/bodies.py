@@ -8,6 +8,8 @@ from math import prod
 from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.layout import ctype, shape_of_row
 from foldnet.codegen.loops import laid_out, loop
+from foldnet.codegen.repeated import Repeated
+from foldnet.codegen.repeated import divided as in_parts
 from foldnet.codegen.size_names import SizeNames
 from foldnet.engines.native.prediction.rows import RowsWriter
 from foldnet.engines.native.prediction.steps import Lines, in_order, in_steps
@@ -23,6 +25,9 @@ def used_inputs(graph: Graph) -> list[tuple[int, str]]:
 
 # Kept apart from their callers, and weights and workspaces from each other: compilers would make copies of all that is
 # inlined, and of each loop one for arrays that overlap.
+OF_THE_BODY = ("BAD", "row", "rows", "bad", "in", "out", "f", "j", "w", "y0")
+"""What statements of a body may name that functions do not get."""
+
 _BODY = "static __attribute__((noinline)) void\nbody"
 _ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
 
@@ -50,7 +55,11 @@ def row_function(
         size, kind = _of_row(graph, name)
         ports.append(f"  {kind} *y{i} = ({kind} *)out[{i}] + {times('row', size)};")
         results += body.stored(name, f"y{i}", size)
-    text, steps = in_steps([*lines, *results]) if divided else (in_order([*lines, *results]), 0)
+    repeated, text, steps = "", in_order([*lines, *results]), 0
+    if divided:
+        text, steps = in_steps([*lines, *results])
+    elif names is None:
+        repeated, text = shared(body, text, "same")
     declarations = body.declarations()
     lengths = "" if names is None else ", const int64_t *lengths"
     team = ", const team_t *team" if steps else ""
@@ -62,7 +71,14 @@ def row_function(
         *_unused(body, ("w", "in", "f", "j", "bad")),
         *([] if names is None else names.definitions(statements) or ["  (void)lengths;"]),
     ]
-    return "\n".join([*head, *statements, "}"]) + "\n", steps
+    return repeated + "\n".join([*head, *statements, "}"]) + "\n", steps
+
+
+def shared(body: BlockWriter, lines: Sequence[str], name: str) -> tuple[str, list[str]]:
+    """Functions for statements that come often, and the statements that call them."""
+    parts = in_parts(lines)
+    found = Repeated(parts, body.arrays, name, OF_THE_BODY)
+    return found.functions, [line for part in parts for line in found.of(part)]
 
 
 def rows_function(graph: Graph, body: RowsWriter, threads: bool) -> tuple[str, int]:
@@ -74,7 +90,7 @@ def rows_function(graph: Graph, body: RowsWriter, threads: bool) -> tuple[str, i
     for i, name in enumerate(graph.outputs):
         size, kind = _of_row(graph, name)
         ports.append(f"  {kind} *const y{i}_rows = ({kind} *)out[{i}] + {times('begin', size)};")
-    lines = body.all_rows()
+    repeated, lines = body.all_rows()
     text, steps = in_steps(lines) if threads else (in_order(lines), 0)
     team = ", const team_t *team" if steps else ""
     head = [
@@ -82,7 +98,7 @@ def rows_function(graph: Graph, body: RowsWriter, threads: bool) -> tuple[str, i
         f"          int32_t *restrict j, int64_t begin, int count, int64_t *bad{team}) {{",
         *_unused(body, ("w", "in", "f", "j", "bad")),
     ]
-    return "\n".join([*head, *ports, *body.declarations(), *text, "}"]) + "\n", steps
+    return repeated + "\n".join([*head, *ports, *body.declarations(), *text, "}"]) + "\n", steps
 
 
 def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
@@ -122,9 +138,10 @@ def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes:
             "    }",
             "  }",
         ]
+    repeated, lines = shared(body, lines, "same_lanes")
     text = [
         f"{_BODY}_block{_ARGUMENTS}",
         "           int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
         *_unused(body, ("w", "in", "f", "j", "bad")),
     ]
-    return "\n".join([*text, *body.declarations(), *loads, *lines, *results, "}"]) + "\n"
+    return repeated + "\n".join([*text, *body.declarations(), *loads, *lines, *results, "}"]) + "\n"

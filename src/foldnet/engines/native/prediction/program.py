@@ -123,9 +123,7 @@ class NativeProgram:
 
     is_native = True
 
-    def __init__(
-        self, graph: Graph, *, threads: int | None = None, strategy: Strategy | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, *, threads: int | None = None, strategy: Strategy | None = None) -> None:
         self._start(NativeCode(graph, strategy), threads)
 
     def _start(self, code: NativeCode, threads: int | None) -> None:

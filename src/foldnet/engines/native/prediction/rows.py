@@ -16,6 +16,7 @@ from foldnet.codegen.loops import laid_out
 from foldnet.codegen.maths import literal
 from foldnet.codegen.matrix import panels
 from foldnet.codegen.panel_products import PanelProduct
+from foldnet.codegen.repeated import Repeated, divided
 from foldnet.codegen.workspace import Plan
 from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.engines.native.prediction.writer import BlockWriter
@@ -182,8 +183,11 @@ class RowsWriter(BlockWriter):
         size = min(width, self.simd)
         return PanelProduct(width // size, size, columns % size, self.simd)
 
-    def all_rows(self) -> Lines:
-        """The statements of all nodes for all rows, in order, and those that copy results that lie elsewhere."""
+    def all_rows(self) -> tuple[str, Lines]:
+        """The statements of all nodes for all rows, in order, and those that copy results that lie elsewhere.
+
+        Before them, C of functions that they call.
+        """
         self.all()
         self.cost += sum(self._row_cost(node) for node in self.graph.nodes)
         for k, value in enumerate(self.graph.outputs):
@@ -191,22 +195,36 @@ class RowsWriter(BlockWriter):
                 size = prod(shape_of_row(self.graph, value))
                 self._results[f"y{k}"] = value, size
                 self.lines += self.stored(value, f"y{k}", size)
+        runs = self._runs()
+        repeated = Repeated([r for r in runs if isinstance(r, list)], self.arrays, "same_row", ("BAD",))
         found: list[str | Step] = []
-        of_row: list[str | Step] = []
+        of_row: list[str] = []
 
         def close() -> None:
-            found.extend([self._in_turn(in_order(of_row))] if of_row else [])
+            found.extend([self._in_turn(of_row)] if of_row else [])
             of_row.clear()
 
+        for run in runs:
+            if isinstance(run, list):
+                of_row += repeated.of(run)
+                continue
+            comment = [of_row.pop()]
+            close()
+            found += [*comment, run]
+        close()
+        return repeated.functions, found
+
+    def _runs(self) -> list[list[str] | _OfAllRows]:
+        """Statements of single rows, a list for what belongs together, and those of all rows."""
+        found: list[list[str] | _OfAllRows] = []
+        of_row: list[str] = []
         for line in self.lines:
             if isinstance(line, _OfAllRows):
-                comment = [of_row.pop()]
-                close()
-                found += [*comment, line]
+                found += [*divided(of_row), line]
+                of_row = []
             else:
-                of_row.append(line)
-        close()
-        return found
+                of_row += in_order([line])
+        return [*found, *divided(of_row)]
 
     def _row_cost(self, node: Node[Op]) -> float:
         """What a node costs beside products of all rows."""
@@ -223,6 +241,8 @@ class RowsWriter(BlockWriter):
             if any("BAD(" in s for s in lines)
             else []
         )
+
+        lines = list(lines)
 
         def turns(low: Number, high: Number) -> list[str]:
             head = f"  for (int m = {low}; m < {high}; m++) {{"

@@ -147,6 +147,16 @@ class BlockWriter:
         ]
 
     @property
+    def arrays(self) -> dict[str, str]:
+        """Types of what the names of values point to."""
+        found = {name: self._pointed(root) for (root, _), (name, _) in self._pointers.items()}
+        return found | {name: self._pointed(root) for root, name in self.direct.items()}
+
+    def _pointed(self, root: str) -> str:
+        constant = root in self.graph.constants or (root in self.graph.inputs and root in self.direct)
+        return f"{'const ' if constant else ''}{self._kind(root)}"
+
+    @property
     def used(self) -> set[str]:
         """Of ``w``, ``f`` and ``j`` those in which values lie that the statements name."""
         return {where[0] for _, where in self._pointers.values()}

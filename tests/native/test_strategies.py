@@ -35,6 +35,7 @@ def shared(small, monkeypatch):
     """Threads share each block's steps, all of which have as many parts as there may be."""
     monkeypatch.setattr(source, "TEAM_COST", 1)
     monkeypatch.setattr(source, "APART", 1000)
+    monkeypatch.setattr(source, "SHARED_FROM", 1)
     monkeypatch.setattr(steps, "PART_COST", 1)
 
 
@@ -86,6 +87,7 @@ def test_dense_networks_have_the_same_bits_in_every_strategy(sizes, rows, thread
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strategies, "MOST_ROWS", 12)
         patch.setattr(source, "SHARE_COST", 1)
+        patch.setattr(source, "SHARED_FROM", 1)
         patch.setattr(source, "TEAM_COST", data.draw(st.sampled_from([1, 10**9])))
         for strategy in ("lanes", "rows", "alone"):
             found = NativeProgram(graph, threads=threads, strategy=strategy).run([x])[0]

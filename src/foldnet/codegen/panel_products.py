@@ -61,8 +61,8 @@ class PanelProduct:
             "  for (int p = first; p < last; p++)",
             f"    for (int s = 0; s < inputs || s == 0; s += {STRETCH}) {{",
             f"      const int count = inputs - s < {STRETCH} ? inputs - s : {STRETCH}, more = s > 0;",
-            f"      const float *b = w + ((long)p * inputs + s) * {self.width};",
-            f"      const float *start = bias && !more ? bias + p * {self.width} : NULL;",
+            f"      const float *b = w + {times('((long)p * inputs + s)', self.width)};",
+            f"      const float *start = bias && !more ? bias + {times('p', self.width)} : NULL;",
             f"      const float least = s + {STRETCH} < inputs ? -(float)INFINITY : low;",
             "      int m = 0;",
         ]

@@ -32,12 +32,11 @@ class Repeated:
     >>> found = Repeated(parts, dict.fromkeys("abcd", "float"), "same", ())
     >>> found.of(parts[2])
     ['  same_1(c);']
-    >>> print(found.functions)
+    >>> print(found.functions.rstrip())
     static __attribute__((noinline)) void same_1(float *p0) {
       for (int i = 0; i < 8; i++)
         p0[i] = -p0[i];
     }
-    <BLANKLINE>
     """
 
     def __init__(

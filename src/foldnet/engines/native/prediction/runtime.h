@@ -151,7 +151,7 @@ static int64_t one_row(job_t *job, float *f, int32_t *j, int64_t threads) {
   const int64_t *lengths = job->lengths;
 #endif
 #if STEPS
-  const int64_t most = ((int64_t)COST + TEAM_COST - 1) / TEAM_COST;
+  const int64_t most = TEAM;
   threads = threads < most ? threads : most;
   if (threads > 1) {
     step_t steps[STEPS] = {{0, 0}};
@@ -193,7 +193,7 @@ FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, cons
     return code;
   }
 #if ROWS_STEPS
-  const int64_t members = COST * rows / TEAM_COST;
+  const int64_t members = rows / ROWS_EACH;
   if (threads > 1 && members > 1 && rows < threads * APART)
     return rows_together(&job, threads < members ? threads : members);
 #endif

@@ -35,6 +35,9 @@ TEAM_COST = 2_000_000
 FEW_ROWS = 2
 """Rows from which on rows in memory are computed together."""
 
+SHARED_FROM = 200_000
+"""Multiply-adds of a row from which on threads may share rows: else the weights lie in each one's cache anyway."""
+
 APART = 96
 """Rows for each thread from which on threads take rows of their own; of fewer rows they share each layer."""
 
@@ -154,7 +157,11 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
         per_row = cost(graph)
         divided = usual(per_row) > TEAM_COST and 2 * divided_cost(lines) > usual(per_row)
         text, steps = row_function(graph, row, lines, names, divided)
-    many = Together(row, weights) if lengths else together(graph, row, direct, threads, strategy)
+    many = (
+        Together(row, weights)
+        if lengths
+        else together(graph, row, direct, threads and usual(per_row) >= SHARED_FROM, strategy)
+    )
     code = text + many.code
     kernels = [matrix.block_kernel(t, simd, many.lanes) for t in sorted(many.writer.tiles)]
     kernels += [matrix.row_kernel(width, simd, several) for width, several in sorted(row.row_panels)]
@@ -210,7 +217,7 @@ def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | 
         "ROWS_STEPS": many.steps,
         "HEIGHT": HEIGHT,
         "APART": APART,
-        "TEAM_COST": TEAM_COST,
+        "ROWS_EACH": -(-TEAM_COST // usual(per_row)),
     }
     text = "".join(f"#define {name} {number}\n" for name, number in given.items())
     sizes = {
@@ -219,8 +226,8 @@ def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | 
         "FLOATS_ROW": row_plan.floats,
         "INTS_ROW": row_plan.ints,
     }
-    if steps or many.steps:
-        sizes["COST"] = per_row
+    if steps:
+        sizes["TEAM"] = -(-per_row // TEAM_COST)
     if lengths is None:
         on_stack = row_plan.floats + row_plan.ints <= STACK_FLOATS
         sizes["SHARE"] = max(1, -(-SHARE_COST // (per_row * many.lanes))) * many.lanes

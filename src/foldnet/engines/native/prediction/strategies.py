@@ -81,7 +81,7 @@ def together(
         graph: with sizes known.
         row: the writer of one row's statements, which are written.
         direct: inputs, by name, and what C calls them.
-        threads: whether there are any.
+        threads: whether several may share the work on a few rows.
         strategy: the one to use where it can be; by default the one that costs less.
     """
     alone = Together(row, row.weights)

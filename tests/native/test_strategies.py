@@ -1,5 +1,6 @@
 """How several rows are computed: each way gives the bits of rows that are computed alone, whatever the threads."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,7 @@ A_DENSE = "Dense-9-130"
 @pytest.fixture
 def small(monkeypatch):
     """Blocks of few rows, and threads for the least work."""
-    monkeypatch.setattr(strategies, "MOST_ROWS", 24)
+    monkeypatch.setattr(strategies, "CACHED_ROWS", 24)
     monkeypatch.setattr(source, "SHARE_COST", 1)
 
 
@@ -92,7 +93,7 @@ def test_dense_networks_have_the_same_bits_in_every_strategy(sizes, rows, thread
     x[rows // 2] *= np.float32(special)
     expected = rows_alone(NativeProgram(graph, threads=1), x)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strategies, "MOST_ROWS", 12)
+        patch.setattr(strategies, "CACHED_ROWS", 12)
         patch.setattr(source, "SHARE_COST", 1)
         patch.setattr(source, "SHARED_FROM", 1)
         patch.setattr(source, "TEAM_COST", data.draw(st.sampled_from([1, 10**9])))
@@ -103,7 +104,7 @@ def test_dense_networks_have_the_same_bits_in_every_strategy(sizes, rows, thread
 
 @pytest.mark.parametrize("rows", [95, 96, 97, 191, 192, 193, 194, 385])
 def test_every_boundary_of_the_real_blocks(rows):
-    sizes = (300, 130, 70, 5)
+    sizes = (600, 300, 70, 5)
     graph = dense_network(sizes, "relu")
     assert "#define ROWS 192\n" in emit(graph).code
     x = np.random.default_rng(2).normal(size=(rows, sizes[0])).astype(np.float32)
@@ -133,6 +134,22 @@ def strategy_of(sizes):
 )
 def test_the_cheaper_strategy_is_chosen(sizes, strategy):
     assert strategy_of(sizes) == strategy
+
+
+def test_workspaces_stay_for_the_next_calls_and_nobody_shares_one():
+    """Threads of the caller predict at once, more of them than workspaces are kept."""
+    graph = dense_network((200, 200, 200, 3), "relu")
+    code = emit(graph).code
+    assert "#define KEPT 8\n" in code
+    assert "#define KEPT 0\n" in emit(dense_network((20, 20), "relu")).code
+    program = NativeProgram(graph, threads=1)
+    batches = [np.random.default_rng(k).normal(size=(40 + k, 200)).astype(np.float32) for k in range(12)]
+    expected = [program.run([x])[0] for x in batches]
+    with ThreadPoolExecutor(12) as pool:
+        for _ in range(10):
+            found = pool.map(lambda x: program.run([x])[0], batches)
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def test_rows_that_are_too_long_to_lie_together_go_alone(monkeypatch):

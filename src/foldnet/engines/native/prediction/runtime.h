@@ -20,6 +20,33 @@
 #define ROWS_TEAM_ARGUMENT
 #endif
 
+#if KEPT
+/* Large workspaces stay for the next calls: the system would hand out their pages at each of them, which takes longer
+   than many predictions. */
+static char *kept[KEPT];
+
+static char *take_memory(size_t bytes) {
+  for (int i = 0; i < KEPT; i++) {
+    char *memory = __atomic_exchange_n(&kept[i], NULL, __ATOMIC_ACQUIRE);
+    if (memory)
+      return memory;
+  }
+  return malloc(bytes);
+}
+
+static void give_memory(char *memory) {
+  for (int i = 0; i < KEPT; i++) {
+    char *none = NULL;
+    if (__atomic_compare_exchange_n(&kept[i], &none, memory, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+      return;
+  }
+  free(memory);
+}
+#else
+#define take_memory(bytes) malloc(bytes)
+#define give_memory(memory) free(memory)
+#endif
+
 typedef struct {
   const void *const *in;
   void *const *out;
@@ -86,7 +113,7 @@ static void chunks(void *argument, int me, int members) {
   const int64_t *lengths = job->lengths;
 #endif
   const size_t bytes = sizeof(float) * FLOATS + sizeof(int32_t) * INTS;
-  char *memory = malloc(bytes + 128);
+  char *memory = take_memory(bytes + 128);
   if (!memory)
     return;
   float *f = (float *)(memory + (64 - (uintptr_t)memory % 64));
@@ -98,7 +125,7 @@ static void chunks(void *argument, int me, int members) {
       break;
     rows_of(job, first, first + job->chunk < job->rows ? first + job->chunk : job->rows, f, j, &bad);
   }
-  free(memory);
+  give_memory(memory);
   report(job, bad);
 }
 
@@ -128,7 +155,7 @@ static void share_of_rows(void *argument, int me, int members) {
 
 /* Rows that all threads share, as few rows for each of them would read the weights for too little. */
 static int64_t rows_together(job_t *job, int64_t threads) {
-  char *memory = malloc(sizeof(float) * FLOATS + sizeof(int32_t) * INTS + 128);
+  char *memory = take_memory(sizeof(float) * FLOATS + sizeof(int32_t) * INTS + 128);
   if (!memory)
     return -1;
   job->f = (float *)(memory + (64 - (uintptr_t)memory % 64));
@@ -140,7 +167,7 @@ static int64_t rows_together(job_t *job, int64_t threads) {
     job->count = (int)(job->rows - job->first < block ? job->rows - job->first : block);
     with_helpers(share_of_rows, job, (int)(threads < HELPERS ? threads - 1 : HELPERS));
   }
-  free(memory);
+  give_memory(memory);
   return job->bad == INT64_MAX ? 0 : 1 + job->bad;
 }
 #endif
@@ -184,12 +211,12 @@ FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, cons
       return one_row(&job, f, j, threads);
     }
 #endif
-    char *memory = malloc(sizeof(float) * FLOATS + sizeof(int32_t) * INTS + 128);
+    char *memory = take_memory(sizeof(float) * FLOATS + sizeof(int32_t) * INTS + 128);
     if (!memory)
       return -1;
     float *f = (float *)(memory + (64 - (uintptr_t)memory % 64));
     const int64_t code = one_row(&job, f, (int32_t *)(f + FLOATS), threads);
-    free(memory);
+    give_memory(memory);
     return code;
   }
 #if ROWS_STEPS

@@ -41,6 +41,12 @@ SHARED_FROM = 200_000
 APART = 96
 """Rows for each thread from which on threads take rows of their own; of fewer rows they share each layer."""
 
+KEPT = 8
+"""Workspaces that a program keeps, at most; there are more while more threads compute at once."""
+
+KEPT_FROM = 65_536
+"""Bytes of a workspace from which on it is kept."""
+
 STACK_FLOATS = 16_384
 
 HEADERS = ("math", "pthread", "sched", "signal", "stdint", "stdlib", "time")
@@ -217,6 +223,7 @@ def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | 
         "ROWS_STEPS": many.steps,
         "HEIGHT": HEIGHT,
         "APART": APART,
+        "KEPT": KEPT if lengths is None and 4 * max(row_plan.floats, many.floats) >= KEPT_FROM else 0,
         "ROWS_EACH": -(-TEAM_COST // usual(per_row)),
     }
     text = "".join(f"#define {name} {number}\n" for name, number in given.items())

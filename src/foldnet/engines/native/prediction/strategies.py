@@ -34,7 +34,13 @@ LANE_PRODUCT = 1.06
 """What a product of lanes costs: the machine's limit is 1."""
 
 MOST_ROWS = 192
-"""Rows that are computed together: so many that reading the weights takes a small part of the time."""
+"""Rows that are computed together, so that reading the weights from memory takes a small part of the time."""
+
+CACHED_ROWS = 48
+"""The same where the weights lie in the cache."""
+
+CACHED = 128 * 1024
+"""Weights up to which they lie in the cache: half of a second-level cache."""
 
 ROWS_BYTES = 4 << 20
 """Largest workspace of rows in memory. Where it is for fewer than ``HEIGHT`` rows, each goes alone."""
@@ -88,7 +94,7 @@ def together(
     if strategy == "alone" or row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes):
         return alone
     places = plan(graph)
-    lanes, rows = _lanes_of(places, row.simd), _rows_of(row)
+    lanes, rows = _lanes_of(places, row.simd), _rows_of(graph, row)
     made = {"lanes": _as_lanes(graph, row, places, lanes)} if lanes > 1 else {}
     in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone
     if in_memory.panel_products:  # without products of all rows, there is nothing to gain
@@ -103,11 +109,13 @@ def _lanes_of(places: Plan, simd: int) -> int:
     return next(fitting, 1)
 
 
-def _rows_of(row: BlockWriter) -> int:
+def _rows_of(graph: Graph, row: BlockWriter) -> int:
     if row.simd == 1:
         return 1
+    weights = sum(array.size for array in graph.constants.values())
+    most = CACHED_ROWS if weights <= CACHED else MOST_ROWS
     fitting = ROWS_BYTES // (4 * max(row.plan.floats + row.plan.ints, 1))
-    return min(MOST_ROWS, fitting) // HEIGHT * HEIGHT
+    return min(most, fitting) // HEIGHT * HEIGHT
 
 
 def _as_lanes(graph: Graph, row: BlockWriter, places: Plan, lanes: int) -> Together:

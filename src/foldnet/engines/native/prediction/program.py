@@ -190,8 +190,14 @@ class NativeProgram:
         self.run_into(inputs, results)
         return results
 
-    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """As ``run``, with the results written into given arrays."""
+    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array], first: int = 0) -> None:
+        """As ``run``, with the results written into given arrays.
+
+        Args:
+            inputs: as for ``run``.
+            outputs: likewise; they share no memory with the inputs or each other.
+            first: number of the first row, for errors.
+        """
         rows = self._check(inputs, self._inputs, "input", None)
         self._check(outputs, self._outputs, "output", rows)
         if rows == 0:
@@ -204,7 +210,7 @@ class NativeProgram:
             raise MemoryError("no memory for the workspace of a prediction")
         if code > 0:
             row, fault = divmod(code - 1, len(self.code.faults))
-            raise InputError(f"row {row}: {self._reason(self.code.faults[fault])}")
+            raise InputError(f"row {first + row}: {self._reason(self.code.faults[fault])}")
 
     def _reason(self, node: Node[Op]) -> str:
         return node.op.refusal(node.layer, *(self.code.graph.types[v].shape for v in node.inputs))

@@ -60,12 +60,17 @@ static void chunks(void *argument, int me, int members) {
 #ifdef LENGTHS
   const int64_t *lengths = job->lengths;
 #endif
+#if SMALL
+  float f[FLOATS] __attribute__((aligned(64)));
+  int32_t j[INTS];
+#else
   const size_t bytes = sizeof(float) * FLOATS + sizeof(int32_t) * INTS;
   char *memory = malloc(bytes + 128);
   if (!memory)
     return;
   float *f = (float *)(memory + (64 - (uintptr_t)memory % 64));
   int32_t *j = (int32_t *)(f + FLOATS);
+#endif
   int64_t bad = INT64_MAX;
   for (;;) {
     const int64_t first = __atomic_fetch_add(&job->next, job->chunk, __ATOMIC_RELAXED);
@@ -73,7 +78,9 @@ static void chunks(void *argument, int me, int members) {
       break;
     rows_of(job, first, first + job->chunk < job->rows ? first + job->chunk : job->rows, f, j, &bad);
   }
+#if !SMALL
   free(memory);
+#endif
   report(job, bad);
 }
 

@@ -232,8 +232,9 @@ def _constants(
         on_stack = row_plan.floats + row_plan.ints <= STACK_FLOATS
         sizes["SHARE"] = max(1, -(-SHARE_COST // (per_row * lanes))) * lanes
         sizes["STACK"], sizes["STACK_INTS"] = (row_plan.floats + 1, row_plan.ints + 1) if on_stack else (0, 0)
+        sizes["SMALL"] = int(sizes["FLOATS"] + sizes["INTS"] <= STACK_FLOATS)  # else it is allocated
         return text + "".join(f"#define {name} {size}\n" for name, size in sizes.items())
-    text += f"#define LENGTHS 1\n#define STACK {STACK_FLOATS}\n#define STACK_INTS {STACK_FLOATS}\n"
+    text += f"#define LENGTHS 1\n#define SMALL 0\n#define STACK {STACK_FLOATS}\n#define STACK_INTS {STACK_FLOATS}\n"
     texts = {name: (size, "{}") for name, size in sizes.items()}
     texts["SHARE"] = per_row, f"{SHARE_COST} / {{}} + 1"
     for name, (size, form) in texts.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from foldnet.passes import optimize
 from foldnet.predictor.fastcall import Bound, FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
 from foldnet.predictor.lengths import ManyLengths
+from foldnet.predictor.memory import Memory
 from foldnet.predictor.options import Options
 from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
 from foldnet.recent_cache import RecentCache
@@ -95,6 +97,36 @@ class Predictor(FastCall):
         from foldnet.predictor.program_text import steps
 
         return steps(self.graph, width)
+
+    def memory(self, x: object = None) -> Memory:
+        """What predictions need in memory, in bytes.
+
+        Args:
+            x: rows, as for a call; only their lengths matter, and only for networks with free axes.
+
+        Raises:
+            InputError: there are free axes, and no rows were given.
+
+        >>> import foldnet
+        >>> model = foldnet.Sequential([foldnet.Input((2,)), foldnet.layers.Dense(3)])
+        >>> print(foldnet.freeze(model, engine="reference").memory())
+        36 bytes of weights, 20 for the input and result of each row
+        """
+        if x is not None:
+            arrays = read_inputs(self._in_order(x), self.graph, self.options.input_names)
+            bound, program = self._program_for(arrays)
+        elif self._lengths is None:
+            bound, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
+        else:
+            raise InputError("the network has axes of free length; pass rows of the lengths in question")
+        values = [prod(n or 0 for n in bound.types[v].shape[1:]) for v in (*bound.inputs, *bound.outputs)]
+        native = cast("NativeProgram", program) if program.is_native else None
+        weights = sum(a.size for a in bound.constants.values()) * self._dtype.itemsize
+        return Memory(
+            weights if native is None else native.weights.nbytes,
+            None if native is None else native.workspace,
+            sum(values) * self._dtype.itemsize,
+        )
 
     def layer_values(self, x: object) -> dict[str, Array]:
         """The results of those layers that folding did not merge, computed by this predictor's engine.

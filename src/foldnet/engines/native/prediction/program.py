@@ -62,6 +62,7 @@ class NativeCode:
         self.graph = graph
         source = emit(graph, simd=machine().simd)
         self.cost = source.cost
+        self._workspace = source.workspace
         self.weights = pack(source.layout, source.floats, graph.constants)
         self.faults = source.faults
         self.lengths = lengths_of(graph)
@@ -80,6 +81,16 @@ class NativeCode:
         return shape_of_row(self.graph, value), np.int32 if self.graph.types[
             value
         ].dtype == INT else np.float32
+
+    def workspace(self, lengths: Array | None) -> int:
+        """Bytes in which a thread of a call computes.
+
+        Args:
+            lengths: of the free axes; None if there are none.
+        """
+        if self.lengths is None or lengths is None:
+            return self._workspace
+        return self.lengths.value(self._workspace, lengths.tolist())
 
     def rows_for(self, lengths: Array) -> tuple[Rows, Rows] | None:
         """The rows of inputs and outputs for these lengths; None if the code is not for them.
@@ -148,6 +159,11 @@ class NativeProgram:
     def cost(self) -> int:
         """Multiply-adds for a row, roughly."""
         return self.code.cost
+
+    @property
+    def workspace(self) -> int:
+        """Bytes in which a thread of a call computes, whatever the number of rows."""
+        return self.code.workspace(self.lengths)
 
     @property
     def address(self) -> int:

@@ -84,6 +84,7 @@ class Source:
         layout: where each constant lies in the weights buffer.
         floats: size of the weights buffer.
         cost: multiply-adds for a row, roughly.
+        workspace: bytes in which a thread computes; it depends on the lengths of free axes.
         faults: the nodes that can find fault with the data (an index outside its table, a float that is no
             index), by the number that ``foldnet_run`` reports.
     """
@@ -92,6 +93,7 @@ class Source:
     layout: tuple[Packed, ...]
     floats: int
     cost: int
+    workspace: int
     faults: tuple[Node[Op], ...]
 
 
@@ -207,8 +209,13 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True) -> Source:
         tuple(weights.parts.values()),
         max(weights.size, 1),
         usual(per_row),
+        4 * (_workspace_floats(floats) + larger(ints, 1)),
         faults,
     )
+
+
+def _workspace_floats(planned: int) -> int:
+    return rounded_up(larger(planned, 1), 16)
 
 
 def _handed_over(lengths: Lengths) -> list[str]:
@@ -221,7 +228,7 @@ def _constants(
     """What ``runtime.h`` must know; what depends on lengths is a function of them."""
     text = f"#define LANES {lanes}\n#define FEW {max(2, lanes // 4)}\n#define STEPS {steps}\n"
     sizes = {
-        "FLOATS": rounded_up(larger(floats, 1), 16),
+        "FLOATS": _workspace_floats(floats),
         "INTS": larger(ints, 1),
         "FLOATS_ROW": row_plan.floats,
         "INTS_ROW": row_plan.ints,

@@ -87,7 +87,7 @@ $(PY):
 	$(PY) -m pip install --quiet --upgrade pip
 
 # A compiled extension makes single predictions fast; a change of its source installs the project again.
-SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/predictor/*.c)
+SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/predictor/*.[ch])
 
 $(VENV)/.base: $(PY) $(SOURCES)
 	rm -f src/foldnet/predictor/_fastcall*.so

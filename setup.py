@@ -7,7 +7,8 @@ from setuptools import Extension, setup
 
 EXTENSION = Extension(
     "foldnet.predictor._fastcall",
-    ["src/foldnet/predictor/_fastcall.c"],
+    ["src/foldnet/predictor/_fastcall.c", "src/foldnet/predictor/_bound.c"],
+    depends=["src/foldnet/predictor/_fastcall.h"],
     include_dirs=[numpy.get_include()],
     extra_compile_args=["-O2"],
     py_limited_api=True,  # one build for CPython 3.11 and all later ones

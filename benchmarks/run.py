@@ -12,6 +12,8 @@ BENCHMARKS = (
     "passes.py",
     "lengths.py",
     "wasm.py",
+    "bind.py",
+    "scoring.py",
     "scale.py",
     "serving.py",
 )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +59,18 @@ def test_freeze_prints_steps(foldnet, wine):
     assert width(text) <= 80
 
 
+def test_freeze_says_what_it_needs_in_memory(foldnet, wine):
+    assert foldnet("freeze", wine).stderr.strip() == str(fn.freeze(wine).memory())
+
+
 def test_freeze_shows_passes(foldnet, wine):
     text = foldnet.ok("freeze", wine, "--show-passes")
     assert text.startswith("before\n")
     assert "after fold_forward\n" in text
     assert width(text) <= 80
     document = foldnet.json("freeze", wine, "--show-passes")
-    assert set(document) == {"file", "steps", "passes", "written", "seconds"}
+    assert set(document) == {"file", "steps", "memory", "passes", "written", "seconds"}
+    assert document["memory"] == asdict(fn.freeze(wine).memory())
     assert [p["pass"] for p in document["passes"]][:2] == ["before", "after drop_identities"]
     assert document["passes"][0]["graph"] in text
 

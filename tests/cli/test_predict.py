@@ -152,6 +152,42 @@ def test_memory_stays_bounded_for_a_table_larger_than_it(wine, tmp_path):
     assert np.load(tmp_path / "out.npy", mmap_mode="r").shape == (rows, 1)
 
 
+def test_an_npy_larger_than_the_address_space(foldnet, wine, tmp_path):
+    """A sparse file of 900 MB goes through a process that may have 500 MB of addresses, maps of files included."""
+    path, out = tmp_path / "large.npy", tmp_path / "out.npy"
+    rows = 20_500_000
+    x = np.lib.format.open_memmap(path, "w+", np.float32, (rows, 11))
+    places = np.array([0, 1, 95_324, 95_325, rows // 2, rows - 1])  # 95,325 rows are a block
+    x[places] = np.random.default_rng(0).normal(size=(len(places), 11))
+    given = x[places]
+    del x
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (500 * 2**20,) * 2); "
+        "from foldnet.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "predict", wine, "--data", path, "-o", out]
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | threads, check=False)
+    assert done.returncode == 0, done.stderr
+    y = np.load(out, mmap_mode="r")
+    assert y.shape == (rows, 1)
+    predict = fn.freeze(wine)
+    np.testing.assert_array_equal(y[places], predict(given))
+    np.testing.assert_array_equal(y[2:1000], np.repeat(predict(np.zeros((1, 11), np.float32)), 998, axis=0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int16, np.dtype(">f4")])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_npy_of_any_numbers_is_converted_part_by_part(
+    foldnet, wine, rows, tmp_path, monkeypatch, dtype, order
+):
+    monkeypatch.setattr("foldnet.tables.npy_table.BLOCK_BYTES", 1000)
+    data = np.asarray(rows, dtype, order=order)
+    np.save(tmp_path / "rows.npy", data)
+    foldnet.ok("predict", wine, "--data", tmp_path / "rows.npy", "-o", tmp_path / "out.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), fn.freeze(wine)(data))
+
+
 def saved(model, path):
     fn.freeze(model, engine="reference").save(path)
     return path

@@ -150,6 +150,35 @@ def test_npy_of_other_ranks(tmp_path):
     assert read(tmp_path / "flat.npy", "3,1").tolist() == [[2, 0], [5, 3]]
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_npy_is_not_held_in_memory(tmp_path, order):
+    """Parts of it are maps of the file, or small copies; what is read is forgotten with its block."""
+    array = np.asarray(np.random.default_rng(0).normal(size=(200_000, 11)), np.float32, order=order)
+    np.save(tmp_path / "t.npy", array)
+    tracemalloc.start()
+    with open_table(tmp_path / "t.npy") as table:
+        first = 0
+        for block in table.blocks(table.block_rows(large=True) // 4):
+            assert np.array_equal(block, array[first : first + len(block)])
+            assert not block.flags.owndata
+            first += len(block)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert first == len(array)
+    assert peak < (3 << 20 if order == "F" else 1 << 19)
+
+
+def test_a_cut_off_npy_is_refused(tmp_path):
+    path = tmp_path / "t.npy"
+    for order in "CF":
+        np.save(path, np.ones((100, 3), order=order))
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(
+            FileFormatError, match=r"shape \(100, 3\) of float64, and only 2,399 bytes follow"
+        ):
+            read(path)
+
+
 def test_npy_refuses_what_holds_no_numbers(tmp_path):
     path = tmp_path / "t.npy"
     for bad in (np.array(["a"]), np.array([1j]), np.array(3.0), np.array(["2020"], "M8[Y]")):

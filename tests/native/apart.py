@@ -30,7 +30,7 @@ def set_apart(graph, simd, monkeypatch, lengths=(), strategy="lanes"):
         patch.setattr(strategies, "ROWS_BYTES", 1 << 30)
         patch.setattr(strategies, "MOST_ROWS", 24)
         patch.setattr(strategies, "CACHED_ROWS", 24)
-        patch.setattr(source, "KEPT_FROM", 1 << 40)  # they are looked at when they are given back
+        patch.setattr(source, "KEPT", 0)  # they are looked at when they are freed
         patch.setattr(strategies, "ALONE", 1 << 30)  # and so are their products
         patch.setattr(source, "STACK_FLOATS", 0)
         made = source.emit(graph, simd=simd, strategy=strategy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,7 @@ def command(
     """
     import foldnet
     from foldnet.export.wasm import wasm_files
+    from foldnet.graph.free_axes import free_axes
 
     if unfolded and to_numpy is None:
         raise click.UsageError("--unfolded changes what --to-numpy writes; give --to-numpy OUT.py too")
@@ -146,11 +148,13 @@ def command(
             written[str(wheel)] = [wheel]
     if to_wasm is not None:
         written[to_wasm] = predictor.to_wasm(to_wasm, overwrite=force)
+    memory = None if free_axes(predictor.graph) else predictor.memory()
     if as_json:
         print_json(
             {
                 "file": file,
                 "steps": [str(step) for step in predictor.steps()],
+                "memory": None if memory is None else asdict(memory),
                 "passes": [{"pass": title, "graph": text} for title, text in passes],
                 "written": list(written),
                 "seconds": time.perf_counter() - started,
@@ -160,6 +164,8 @@ def command(
     if not written and not show_passes:
         for step in predictor.steps(text_width()):
             say(step)
+        if memory is not None:
+            say(str(memory), err=True)
     for name, files in written.items():
         say(f"wrote {name} ({size(files)})", err=True)
 

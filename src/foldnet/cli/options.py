@@ -180,7 +180,12 @@ class TableOptions:
         ]
 
     def blocks(
-        self, inputs: Mapping[str, Sequence[int | None]], opened: ExitStack, texts: Collection[str] = ()
+        self,
+        inputs: Mapping[str, Sequence[int | None]],
+        opened: ExitStack,
+        texts: Collection[str] = (),
+        *,
+        large: bool = False,
     ) -> Rows:
         """The rows of the tables for a network's inputs, block by block.
 
@@ -188,6 +193,7 @@ class TableOptions:
             inputs: for each name the shape of one row.
             opened: a stack; the tables are open until it is closed.
             texts: names of the inputs that take texts.
+            large: as for ``Table.block_rows``.
 
         Raises:
             InputError: not one table for each input, or rows of another shape.
@@ -203,7 +209,9 @@ class TableOptions:
         from foldnet.tables.predictions import fitted
 
         tables = self.open(opened, [name in texts for name in inputs])
-        return Rows(tables, [fitted(t, n, s) for t, (n, s) in zip(tables, inputs.items(), strict=True)])
+        return Rows(
+            tables, [fitted(t, n, s) for t, (n, s) in zip(tables, inputs.items(), strict=True)], large
+        )
 
 
 def _joined(drop: str | None, more: str) -> str:
@@ -216,6 +224,7 @@ class Rows:
 
     tables: Sequence[Table]
     shapes: Sequence[tuple[int, ...]]
+    large: bool = False
 
     @property
     def count(self) -> int | None:
@@ -230,7 +239,7 @@ class Rows:
 
         from foldnet.errors import InputError
 
-        rows, empty = block_rows(self.tables), True
+        rows, empty = min(table.block_rows(large=self.large) for table in self.tables), True
         for blocks in zip_longest(*(table.blocks(rows) for table in self.tables)):
             if any(b is None for b in blocks) or len({len(b) for b in blocks}) > 1:
                 raise InputError(
@@ -251,12 +260,6 @@ class Rows:
         if not len(arrays[0]):
             raise InputError(f"{self.tables[0].name} has no rows")
         return arrays
-
-
-def block_rows(tables: Sequence[Table]) -> int:
-    """How many rows to read at a time, so that a block is small for any width."""
-    width = max(math.prod(table.row_shape) for table in tables)
-    return max(1, 2**17 // max(1, width))
 
 
 def load_network(file: str, weights: str | None = None) -> Network:

@@ -108,7 +108,7 @@ def command(
     shapes = {n: s[1:] for n, s in zip(predictor.input_names, predictor.input_shapes, strict=True)}
     started, done = time.perf_counter(), 0
     with ExitStack() as opened:
-        rows = options.blocks(shapes, opened, text_inputs(predictor))
+        rows = options.blocks(shapes, opened, text_inputs(predictor), large=True)
         to_stdout = out in (None, "-")
         results = opened.enter_context(JsonRows(names) if as_json and to_stdout else create_table(out, names))
         count = opened.enter_context(progress("Predicting", rows.count, show=not to_stdout))

@@ -4,18 +4,8 @@
    costs an allocation and the arithmetic. Anything else, and everything before `attach`, goes to the method `_call`,
    which converts, or explains what is wrong. The module is optional: fastcall.py beside it has the same in Python. */
 
-/* Only what stays the same in every later Python: one build serves them all. */
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <string.h>
-#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
-#include <numpy/arrayobject.h>
-
-#define MAX_RANK 8
-
-typedef int64_t (*entry_t)(const void *const *in, void *const *out, const float *w, int64_t rows, int64_t threads,
-                           const int64_t *lengths);
+#define IMPORTS_NUMPY
+#include "_fastcall.h"
 
 typedef struct {
   PyObject_HEAD
@@ -32,12 +22,7 @@ typedef struct {
 static PyObject *name_call;
 
 static PyObject *slow(FastCall *self, PyObject *args, PyObject *kwargs) {
-  PyObject *method = PyObject_GetAttr((PyObject *)self, name_call);
-  if (!method)
-    return NULL;
-  PyObject *result = PyObject_Call(method, args, kwargs);
-  Py_DECREF(method);
-  return result;
+  return call_method((PyObject *)self, name_call, args, kwargs);
 }
 
 static int fits(const FastCall *self, PyArrayObject *x) {
@@ -71,7 +56,7 @@ static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
   PyObject *lengths = Py_NewRef(self->lengths);
   const entry_t entry = self->entry;
   const float *w = PyArray_DATA((PyArrayObject *)weights);
-  const int64_t *n = lengths == Py_None ? NULL : PyArray_DATA((PyArrayObject *)lengths);
+  const int64_t *n = pointer_of(lengths);
   const int64_t threads = self->threads;
   int64_t code;
   if (rows >= self->release_from) {
@@ -122,20 +107,15 @@ static PyObject *attach(FastCall *self, PyObject *args) {
   long long threads, release_from;
   PyObject *weights, *owner, *row_in, *row_out, *lengths;
   FastCall given;
-  if (!PyArg_ParseTuple(args, "KO!OOOLLO:attach", &address, &PyArray_Type, &weights, &owner, &row_in, &row_out,
+  if (!PyArg_ParseTuple(args, "KOOOOLLO:attach", &address, &weights, &owner, &row_in, &row_out,
                         &threads, &release_from, &lengths))
     return NULL;
-  PyArrayObject *array = (PyArrayObject *)weights;
-  if (!address || PyArray_TYPE(array) != NPY_FLOAT32 || !PyArray_ISCARRAY_RO(array)) {
+  if (!address) {
     PyErr_SetString(PyExc_ValueError, "attach takes the address of compiled code and a float32 array of weights");
     return NULL;
   }
-  if (lengths != Py_None &&
-      !(PyArray_CheckExact(lengths) && PyArray_TYPE((PyArrayObject *)lengths) == NPY_INT64 &&
-        PyArray_ISCARRAY_RO((PyArrayObject *)lengths))) {
-    PyErr_SetString(PyExc_ValueError, "lengths are None or an int64 array");
+  if (!are_constants(weights, lengths))
     return NULL;
-  }
   if (!read_shape(row_in, given.row_in, &given.rank_in) || !read_shape(row_out, given.row_out, &given.rank_out))
     return NULL;
   self->entry = (entry_t)(uintptr_t)address;
@@ -209,9 +189,11 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__fastcall(void) {
   import_array();
   name_call = PyUnicode_InternFromString("_call");
-  PyObject *made = PyModule_Create(&module), *fast = PyType_FromSpec(&type);
-  if (!name_call || !made || !fast || PyModule_AddObjectRef(made, "FastCall", fast) < 0)
+  PyObject *made = PyModule_Create(&module), *fast = PyType_FromSpec(&type), *bound = make_bound();
+  if (!name_call || !made || !fast || !bound || PyModule_AddObjectRef(made, "FastCall", fast) < 0 ||
+      PyModule_AddObjectRef(made, "Bound", bound) < 0)
     Py_CLEAR(made);
   Py_XDECREF(fast);
+  Py_XDECREF(bound);
   return made;
 }

@@ -27,7 +27,7 @@ def read_inputs(x: object, graph: Graph, names: Sequence[str]) -> list[Array]:
     Raises:
         InputError: not data, or arrays of another number, dtype or shape than the graph takes.
     """
-    given = _by_input(x, graph, names)
+    given = by_input(x, graph, names)
     arrays = [
         _read(value, graph.types[value_name], name, graph.texts.get(value_name))
         for value, value_name, name in zip(given, graph.inputs, names, strict=True)
@@ -38,7 +38,12 @@ def read_inputs(x: object, graph: Graph, names: Sequence[str]) -> list[Array]:
     return arrays
 
 
-def _by_input(x: Any, graph: Graph, names: Sequence[str]) -> list[Any]:
+def by_input(x: Any, graph: Graph, names: Sequence[str]) -> list[Any]:
+    """What the caller gave for each input, in order.
+
+    Raises:
+        InputError: not one thing for each input.
+    """
     if isinstance(x, Mapping):
         keys = next((k for k in (tuple(names), graph.inputs) if set(x) == set(k)), None)
         if keys is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -13,13 +14,14 @@ from foldnet.engines.fallback import native_or_none
 from foldnet.errors import ConfigError, InputError
 from foldnet.graph.free_axes import free_axes
 from foldnet.graph.graph import Graph, bind, with_nodes
-from foldnet.graph.op import FLOAT, INT, Shape
+from foldnet.graph.op import FLOAT, Shape
 from foldnet.literals import Precision
 from foldnet.nested_data import arranged
 from foldnet.passes import optimize
-from foldnet.predictor.fastcall import FastCall, attach
+from foldnet.predictor.fastcall import Bound, FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
 from foldnet.predictor.lengths import ManyLengths
+from foldnet.predictor.memory import Memory
 from foldnet.predictor.options import Options
 from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
 from foldnet.recent_cache import RecentCache
@@ -96,6 +98,36 @@ class Predictor(FastCall):
 
         return steps(self.graph, width)
 
+    def memory(self, x: object = None) -> Memory:
+        """What predictions need in memory, in bytes.
+
+        Args:
+            x: rows, as for a call; only their lengths matter, and only for networks with free axes.
+
+        Raises:
+            InputError: there are free axes, and no rows were given.
+
+        >>> import foldnet
+        >>> model = foldnet.Sequential([foldnet.Input((2,)), foldnet.layers.Dense(3)])
+        >>> print(foldnet.freeze(model, engine="reference").memory())
+        36 bytes of weights, 20 for the input and result of each row
+        """
+        if x is not None:
+            arrays = read_inputs(self._in_order(x), self.graph, self.options.input_names)
+            bound, program = self._program_for(arrays)
+        elif self._lengths is None:
+            bound, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
+        else:
+            raise InputError("the network has axes of free length; pass rows of the lengths in question")
+        values = [prod(n or 0 for n in bound.types[v].shape[1:]) for v in (*bound.inputs, *bound.outputs)]
+        native = cast("NativeProgram", program) if program.is_native else None
+        weights = sum(a.size for a in bound.constants.values()) * self._dtype.itemsize
+        return Memory(
+            weights if native is None else native.weights.nbytes,
+            None if native is None else native.workspace,
+            sum(values) * self._dtype.itemsize,
+        )
+
     def layer_values(self, x: object) -> dict[str, Array]:
         """The results of those layers that folding did not merge, computed by this predictor's engine.
 
@@ -117,13 +149,45 @@ class Predictor(FastCall):
         values = dict(zip(names, self._run(bound, program, arrays), strict=True))
         return {path: values[value] for path, value in kept.items()}
 
-    def _call(self, x: object, *others: Any) -> Any:
+    def bind(self, x: object, y: object = None) -> Bound:
+        """A call without allocation: ``bound()`` computes ``y`` from what is in ``x`` at that moment, and gives it.
+
+        Shapes, dtypes and memory are checked here, once. The arrays are used where they are, so they must be
+        C-contiguous, of this predictor's ``dtype`` (int32 for indices), and ``y`` must not overlap ``x``.
+
+        Args:
+            x: an array of shape (rows, ...); for several inputs as for a call.
+            y: an array for the results; for several results as a call gives them. None makes it: ``bound.outputs``.
+
+        Raises:
+            InputError: something else than such arrays.
+
+        >>> import numpy as np
+        >>> import foldnet
+        >>> model = foldnet.Sequential([foldnet.Input((2,)), foldnet.layers.Dense(1, kernel_initializer="ones")])
+        >>> x, y = np.zeros((1, 2), np.float32), np.zeros((1, 1), np.float32)
+        >>> bound = foldnet.freeze(model).bind(x, y)
+        >>> x[0] = 3, 4
+        >>> bound() is y, y
+        (True, array([[7.]], dtype=float32))
+        """
+        from foldnet.predictor.bound import bound_to
+
+        return bound_to(self, x, y)
+
+    def _call(self, x: object, *others: Any, out: object = None) -> Any:
         """Handle calls that the compiled entry point does not support; several inputs may be separate arguments."""
-        if others:
-            x = (x, *others)
-        if self.options.input_structure is not None:
-            x = arranged(x, self.options.input_structure, self.options.input_names, "the data")
-        results = self.results(x)
+        x = self._in_order((x, *others) if others else x)
+        return self._structured(self.results(x) if out is None else self._into(x, out))
+
+    def _in_order(self, x: object) -> object:
+        """The caller's data, in the network's order if it is nested."""
+        if self.options.input_structure is None:
+            return x
+        return arranged(x, self.options.input_structure, self.options.input_names, "the data")
+
+    def _structured(self, results: list[Array]) -> Any:
+        """The results as a call gives them."""
         if self.options.output_names is not None:
             return dict(zip(self.options.output_names, results, strict=True))
         if self.options.output_structure is not None:
@@ -137,20 +201,50 @@ class Predictor(FastCall):
             x: rows, as for a call; for several inputs in order or by name.
         """
         arrays = read_inputs(x, self.graph, self.options.input_names)
-        bound, program = self._program(tuple(a.shape[1:] for a in arrays))
-        return self._run(bound, program, arrays)
+        return self._run(*self._program_for(arrays), arrays)
+
+    def _into(self, x: object, out: object) -> list[Array]:
+        """The results, written into the caller's arrays."""
+        from foldnet.predictor.bound import check_apart, given_results
+
+        arrays = read_inputs(x, self.graph, self.options.input_names)
+        bound, program = self._program_for(arrays)
+        results = given_results(out, bound, len(arrays[0]), self.options)
+        check_apart(arrays, results, self.options)
+        self._compute(bound, program, arrays, results)
+        return results
+
+    def _program_for(self, arrays: Sequence[Array]) -> tuple[Graph, Program]:
+        """The program for rows of these shapes, and its graph with all sizes but the batch's known."""
+        return self._program(tuple(a.shape[1:] for a in arrays))
 
     def _run(self, bound: Graph, program: Program, arrays: list[Array]) -> list[Array]:
-        """Compute block by block, so that conversions and intermediate values need little memory."""
-        rows = len(arrays[0])
-        if program.is_native and self._is_ready(arrays):
-            return program.run(arrays)
-        types = [bound.types[v] for v in bound.outputs]
-        results = [
-            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == INT else self._dtype)
-            for t in types
-        ]
+        from foldnet.predictor.bound import new_results
+
+        results = new_results(bound, len(arrays[0]), self.options.dtype)
+        self._compute(bound, program, arrays, results)
+        return results
+
+    def _compute(
+        self, bound: Graph, program: Program, arrays: Sequence[Array], results: Sequence[Array]
+    ) -> None:
+        """Put the results into arrays.
+
+        What the native engine cannot read where it is goes block by block, so that conversions and intermediate values
+        need little memory.
+
+        Args:
+            bound: the graph, with all sizes but the batch's known.
+            program: of that graph.
+            arrays: one for each input, of any numeric dtype and any strides.
+            results: one for each result, C-contiguous, of the dtype that the program gives.
+        """
+        native = cast("NativeProgram", program) if program.is_native else None
+        if native is not None and self._is_ready(arrays):
+            native.run_into(arrays, results)
+            return
         kinds = [bound.types[v] for v in bound.inputs]
+        rows = len(arrays[0])
         block = max(1, _BLOCK_BYTES // self._row_bytes(bound, program))
         for start in range(0, rows, block):
             part = slice(start, start + block)
@@ -158,15 +252,16 @@ class Predictor(FastCall):
                 working(a[part], kind, self._dtype, name)
                 for a, kind, name in zip(arrays, kinds, self.options.input_names, strict=True)
             ]
+            if native is not None:
+                native.run_into(ready, [whole[part] for whole in results], start)
+                continue
             for whole, result in zip(results, program.run(ready), strict=True):
                 whole[part] = result
-        return results
 
-    def _is_ready(self, arrays: list[Array]) -> bool:
+    def _is_ready(self, arrays: Sequence[Array]) -> bool:
         """Whether the native engine can read all rows without a copy."""
         return all(
-            self.graph.types[name].dtype == FLOAT
-            and a.dtype == np.float32
+            a.dtype == (np.float32 if self.graph.types[name].dtype == FLOAT else np.int32)
             and a.dtype.isnative
             and a.flags.c_contiguous
             and a.flags.aligned

@@ -20,7 +20,7 @@ from foldnet.arrays import Array
 from foldnet.disk.opening import open_stream
 from foldnet.errors import FileFormatError, InputError
 from foldnet.tables.select import Selection
-from foldnet.tables.table import Table, block_rows
+from foldnet.tables.table import BLOCK_VALUES, Table
 from foldnet.warn import warn
 
 MISSING = {"", "na", "n/a", "null", "none", "?"}
@@ -194,7 +194,7 @@ class CsvTable(Table):
 
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
         """Arrays of shape (some rows, columns in use) in ``dtype``."""
-        count = block_rows(rows, (self._width,))
+        count = rows or max(1, BLOCK_VALUES // max(1, self._width))
         values = self._values()
         while block := list(islice(values, count)):
             yield np.array(block, dtype=self.dtype)

@@ -1,4 +1,4 @@
-"""Read a table block by block: CSV, NPY (memory-mapped) and Parquet."""
+"""Read a table block by block: CSV, NPY and Parquet."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.disk.opening import open_file
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
 from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.csv_texts import CsvTexts
+from foldnet.tables.npy_table import NpyTable
 from foldnet.tables.select import Selection, describe
-from foldnet.tables.table import Table, block_rows
+from foldnet.tables.table import Table
 
 
 def open_table(
@@ -63,53 +63,6 @@ def open_table(
         raise InputError(f"{path} is a folder; give the name of a table in it")
     dialect = Dialect(delimiter, header, decimal, frozenset(text.strip() for text in missing), encoding)
     return (CsvTexts if texts else CsvTable)(str(path), selection, dialect)
-
-
-# -- NPY ----------------------------------------------------------------------------------------------------
-
-
-class NpyTable(Table):
-    """A NumPy array in a file, memory-mapped."""
-
-    def __init__(self, path: Path, selection: Selection, *, texts: bool = False) -> None:
-        self._open = ExitStack()  # the mapping goes with the array
-        self.name = str(path)
-        open_file(path).close()  # only a regular file: NumPy would wait at a pipe
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except OSError:
-            raise
-        except Exception as error:  # a damaged header can fail in NumPy's parser in any way
-            what = "texts (of a dtype such as <U10)" if texts else "numbers"
-            raise FileFormatError(f"{path} is not a readable .npy array of {what}: {error}") from None
-        if not isinstance(array, np.ndarray):
-            raise FileFormatError(f"{path} is an archive of several arrays; expected a single .npy array")
-        if array.dtype.kind not in ("U" if texts else "biuf"):
-            expected = "texts, of a dtype such as <U10" if texts else "integers or floating-point numbers"
-            raise InputError(f"{path} holds {array.dtype}; expected {expected}")
-        if array.ndim == 0:
-            raise InputError(
-                f"{path} holds a single value; expected one row or more, with the rows as the first axis"
-            )
-        self._array = array if array.ndim > 1 else array[:, None]
-        self._places: list[int] | None = None
-        if selection != Selection():
-            if self._array.ndim != 2:
-                raise InputError(f"{path} has shape {array.shape}; columns can be chosen from flat rows only")
-            self._places = selection.places(self._array.shape[1], None, self.name)
-        self.rows = int(array.shape[0])
-        self.row_shape = (
-            tuple(int(n) for n in self._array.shape[1:]) if self._places is None else (len(self._places),)
-        )
-
-    def blocks(self, rows: int | None = None) -> Iterator[Array]:
-        """Arrays of shape (some rows, *row_shape) in the file's own dtype."""
-        count = block_rows(rows, self._array.shape[1:])
-        for start in range(0, len(self._array), count):
-            block = np.array(self._array[start : start + count])
-            if self._places is not None:
-                block = block[:, self._places]
-            yield block.astype(block.dtype.newbyteorder("="), copy=False)
 
 
 # -- Parquet ------------------------------------------------------------------------------------------------
@@ -162,7 +115,7 @@ class ParquetTable(Table):
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
         """Arrays of shape (some rows, columns in use), in the precision that holds every column, or of texts."""
         done = 0
-        for batch in self.batches(block_rows(rows, self.row_shape), self.columns or ()):
+        for batch in self.batches(rows or self.block_rows(), self.columns or ()):
             yield self.array(batch, done)
             done += batch.num_rows
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
+from math import prod
 from typing import Self
-
-import numpy as np
 
 from foldnet.arrays import Array
 
@@ -34,13 +33,17 @@ class Table(ABC):
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
         """Arrays of shape (some rows, *row_shape), in order; all but the last have ``rows`` rows."""
 
+    def block_rows(self, *, large: bool = False) -> int:
+        """The number of rows per block that keeps blocks small.
+
+        Args:
+            large: whether blocks are used up at once, so that they may be larger where they cost no memory.
+        """
+        del large  # where a row must be converted, it costs memory
+        return max(1, BLOCK_VALUES // max(1, prod(self.row_shape)))
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-
-def block_rows(rows: int | None, row_shape: Sequence[int]) -> int:
-    """The number of rows per block: ``rows`` if given, else so many that blocks stay small."""
-    return rows or max(1, BLOCK_VALUES // max(1, int(np.prod(row_shape))))

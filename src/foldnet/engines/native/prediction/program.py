@@ -64,6 +64,7 @@ class NativeCode:
         self.graph = graph
         source = emit(graph, simd=machine().simd, strategy=strategy)
         self.cost = source.cost
+        self._workspace = source.workspace
         self.weights = pack(source.layout, source.floats, graph.constants)
         self.faults = source.faults
         self.lengths = lengths_of(graph)
@@ -82,6 +83,16 @@ class NativeCode:
         return shape_of_row(self.graph, value), np.int32 if self.graph.types[
             value
         ].dtype == INT else np.float32
+
+    def workspace(self, lengths: Array | None) -> int:
+        """Bytes in which a thread of a call computes.
+
+        Args:
+            lengths: of the free axes; None if there are none.
+        """
+        if self.lengths is None or lengths is None:
+            return self._workspace
+        return self.lengths.value(self._workspace, lengths.tolist())
 
     def rows_for(self, lengths: Array) -> tuple[Rows, Rows] | None:
         """The rows of inputs and outputs for these lengths; None if the code is not for them.
@@ -153,6 +164,11 @@ class NativeProgram:
         return self.code.cost
 
     @property
+    def workspace(self) -> int:
+        """Bytes in which a thread of a call computes, whatever the number of rows."""
+        return self.code.workspace(self.lengths)
+
+    @property
     def address(self) -> int:
         """Of the compiled ``foldnet_run``, for callers in C."""
         return self.code.address
@@ -193,8 +209,14 @@ class NativeProgram:
         self.run_into(inputs, results)
         return results
 
-    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """As ``run``, with the results written into given arrays."""
+    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array], first: int = 0) -> None:
+        """As ``run``, with the results written into given arrays.
+
+        Args:
+            inputs: as for ``run``.
+            outputs: likewise; they share no memory with the inputs or each other.
+            first: number of the first row, for errors.
+        """
         rows = self._check(inputs, self._inputs, "input", None)
         self._check(outputs, self._outputs, "output", rows)
         if rows == 0:
@@ -207,7 +229,7 @@ class NativeProgram:
             raise MemoryError("no memory for the workspace of a prediction")
         if code > 0:
             row, fault = divmod(code - 1, len(self.code.faults))
-            raise InputError(f"row {row}: {self._reason(self.code.faults[fault])}")
+            raise InputError(f"row {first + row}: {self._reason(self.code.faults[fault])}")
 
     def _reason(self, node: Node[Op]) -> str:
         return node.op.refusal(node.layer, *(self.code.graph.types[v].shape for v in node.inputs))

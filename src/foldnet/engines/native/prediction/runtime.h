@@ -20,7 +20,7 @@
 #define ROWS_TEAM_ARGUMENT
 #endif
 
-#if KEPT
+#if KEPT && !SMALL
 /* Large workspaces stay for the next calls: the system would hand out their pages at each of them, which takes longer
    than many predictions. */
 static char *kept[KEPT];
@@ -112,12 +112,17 @@ static void chunks(void *argument, int me, int members) {
 #ifdef LENGTHS
   const int64_t *lengths = job->lengths;
 #endif
+#if SMALL
+  float f[FLOATS] __attribute__((aligned(64)));
+  int32_t j[INTS];
+#else
   const size_t bytes = sizeof(float) * FLOATS + sizeof(int32_t) * INTS;
   char *memory = take_memory(bytes + 128);
   if (!memory)
     return;
   float *f = (float *)(memory + (64 - (uintptr_t)memory % 64));
   int32_t *j = (int32_t *)(f + FLOATS);
+#endif
   int64_t bad = INT64_MAX;
   for (;;) {
     const int64_t first = __atomic_fetch_add(&job->next, job->chunk, __ATOMIC_RELAXED);
@@ -125,7 +130,9 @@ static void chunks(void *argument, int me, int members) {
       break;
     rows_of(job, first, first + job->chunk < job->rows ? first + job->chunk : job->rows, f, j, &bad);
   }
+#if !SMALL
   give_memory(memory);
+#endif
   report(job, bad);
 }
 

@@ -19,7 +19,7 @@ from foldnet.codegen.workspace import Plan, plan, rounded_up
 from foldnet.engines.native.prediction.bodies import row_function, used_inputs
 from foldnet.engines.native.prediction.rows import HEIGHT
 from foldnet.engines.native.prediction.steps import divided_cost
-from foldnet.engines.native.prediction.strategies import Strategy, Together, together
+from foldnet.engines.native.prediction.strategies import Strategy, Together, alone, together
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
@@ -43,9 +43,6 @@ APART = 96
 
 KEPT = 8
 """Workspaces that a program keeps, at most; there are more while more threads compute at once."""
-
-KEPT_FROM = 65_536
-"""Bytes of a workspace from which on it is kept."""
 
 STACK_FLOATS = 16_384
 
@@ -93,6 +90,7 @@ class Source:
         layout: where each constant lies in the weights buffer.
         floats: size of the weights buffer.
         cost: multiply-adds for a row, roughly.
+        workspace: bytes in which a thread computes; it depends on the lengths of free axes.
         faults: the nodes that can find fault with the data (an index outside its table, a float that is no
             index), by the number that ``foldnet_run`` reports.
     """
@@ -101,6 +99,7 @@ class Source:
     layout: tuple[Packed, ...]
     floats: int
     cost: int
+    workspace: int
     faults: tuple[Node[Op], ...]
 
 
@@ -205,8 +204,13 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
         tuple(many.weights.parts.values()),
         max(many.weights.size, 1),
         usual(per_row),
+        4 * (_workspace_floats(many.floats) + larger(many.ints, 1)),
         faults,
     )
+
+
+def _workspace_floats(planned: int) -> int:
+    return rounded_up(larger(planned, 1), 16)
 
 
 def _handed_over(lengths: Lengths) -> list[str]:
@@ -223,13 +227,13 @@ def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | 
         "ROWS_STEPS": many.steps,
         "HEIGHT": HEIGHT,
         "APART": APART,
-        "KEPT": KEPT if lengths is None and 4 * max(row_plan.floats, many.floats) >= KEPT_FROM else 0,
+        "KEPT": KEPT if lengths is None else 0,
         "ROWS_EACH": -(-TEAM_COST // usual(per_row)),
     }
     text = "".join(f"#define {name} {number}\n" for name, number in given.items())
     sizes = {
-        "FLOATS": rounded_up(larger(larger(row_plan.floats, many.floats), 1), 16),
-        "INTS": larger(larger(row_plan.ints, many.ints), 1),
+        "FLOATS": _workspace_floats(many.floats),
+        "INTS": larger(many.ints, 1),
         "FLOATS_ROW": row_plan.floats,
         "INTS_ROW": row_plan.ints,
     }
@@ -239,8 +243,9 @@ def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | 
         on_stack = row_plan.floats + row_plan.ints <= STACK_FLOATS
         sizes["SHARE"] = max(1, -(-SHARE_COST // (per_row * many.lanes))) * many.lanes
         sizes["STACK"], sizes["STACK_INTS"] = (row_plan.floats + 1, row_plan.ints + 1) if on_stack else (0, 0)
+        sizes["SMALL"] = int(sizes["FLOATS"] + sizes["INTS"] <= STACK_FLOATS)  # else it is allocated
         return text + "".join(f"#define {name} {size}\n" for name, size in sizes.items())
-    text += f"#define LENGTHS 1\n#define STACK {STACK_FLOATS}\n#define STACK_INTS {STACK_FLOATS}\n"
+    text += f"#define LENGTHS 1\n#define SMALL 0\n#define STACK {STACK_FLOATS}\n#define STACK_INTS {STACK_FLOATS}\n"
     texts = {name: (size, "{}") for name, size in sizes.items()}
     texts["SHARE"] = per_row, f"{SHARE_COST} / {{}} + 1"
     for name, (size, form) in texts.items():

@@ -56,7 +56,7 @@ class Together:
         lanes: rows in a block of lanes, or 1.
         rows: rows in a block of rows in memory, or 1.
         steps: that threads may share, see ``steps.py``.
-        floats, ints: size of the workspace.
+        floats, ints: size of the workspace, in which one row fits, too.
         cost: of a row, in multiply-adds of whole vectors, roughly.
         panel_products: functions for products of all rows.
         weights: the places of constants, those of one row's code included.
@@ -90,18 +90,22 @@ def together(
         threads: whether several may share the work on a few rows.
         strategy: the one to use where it can be; by default the one that costs less.
     """
-    alone = Together(row, row.weights)
     if strategy == "alone" or row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes):
-        return alone
+        return alone(row)
     places = plan(graph)
     lanes, rows = _lanes_of(places, row.simd), _rows_of(graph, row)
     made = {"lanes": _as_lanes(graph, row, places, lanes)} if lanes > 1 else {}
-    in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone
+    in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone(row)
     if in_memory.panel_products:  # without products of all rows, there is nothing to gain
         made["rows"] = in_memory
     if strategy in made:
         return made[strategy]
-    return min(made.values(), key=lambda found: found.cost, default=alone)
+    return min(made.values(), key=lambda found: found.cost, default=alone(row))
+
+
+def alone(row: BlockWriter) -> Together:
+    """Each row goes alone."""
+    return Together(row, row.weights, floats=row.plan.floats, ints=row.plan.ints)
 
 
 def _lanes_of(places: Plan, simd: int) -> int:
@@ -131,8 +135,8 @@ def _as_lanes(graph: Graph, row: BlockWriter, places: Plan, lanes: int) -> Toget
         weights,
         text,
         lanes=lanes,
-        floats=places.floats * lanes,
-        ints=places.ints * lanes,
+        floats=max(places.floats * lanes, row.plan.floats),
+        ints=max(places.ints * lanes, row.plan.ints),
         cost=sum(moved) + sum(worked) / simd,
     )
 

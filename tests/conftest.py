@@ -136,9 +136,9 @@ def made(monkeypatch):
     pieces = []
     start = program.NativeCode.__init__
 
-    def counted(self, graph):
+    def counted(self, graph, strategy=None):
         pieces.append(graph)
-        start(self, graph)
+        start(self, graph, strategy)
 
     monkeypatch.setattr(program.NativeCode, "__init__", counted)
     return pieces

@@ -1,4 +1,4 @@
-"""Products of rows with a kernel that lies in panels, in C: one function for all layers whose panels are alike.
+"""Products of rows with a kernel that lies in panels, in C: one function for all layers whose panels are the same.
 
 A tile is a few rows of the result times the columns of one panel (``product_tiles.py``). A stretch of a panel serves
 all rows before the next one is read, so that the kernel is read once; the sums are in the order of ``matrix.py``.

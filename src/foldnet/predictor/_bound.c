@@ -1,7 +1,7 @@
 /* Bound: a callable that takes nothing, and computes given arrays from given arrays.
 
    `attach` hands over the entry point and the arrays. A call then costs the arithmetic, and a look whether the arrays
-   still are what they were: NumPy lets anyone resize an array or make it read-only, whoever else holds it. If they are
+   still are what they were: NumPy lets anyone resize an array or make it read-only, also while others hold it. If they are
    not, and before `attach`, and where the data has faults, `plain` is called, which computes the same or says what is
    wrong. fastcall.py beside it has the same in Python. */
 

@@ -163,8 +163,8 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
         divided = usual(per_row) > TEAM_COST and 2 * divided_cost(lines) > usual(per_row)
         text, steps = row_function(graph, row, lines, names, divided)
     many = (
-        Together(row, weights)
-        if lengths
+        alone(row)
+        if lengths is not None
         else together(graph, row, direct, threads and usual(per_row) >= SHARED_FROM, strategy)
     )
     code = text + many.code

@@ -39,6 +39,9 @@ _DEFINED = {
 """What functions name that is none."""
 
 
+_LOOPS = re.compile(r"\b(?:for|while) \(")
+
+
 @cache
 def _functions() -> dict[str, str]:
     text = "".join(header(__file__, n) for n in ("maths.h", "rows.h", "texts.h"))
@@ -49,8 +52,21 @@ def _functions() -> dict[str, str]:
     return {re.search(r"static inline \w+ (fn_\w+)\(", f)[1]: f for f in found}  # type: ignore[index]
 
 
-def functions_for(code: str) -> str:
-    """The C of every ``fn_`` function that the code calls, callees first."""
+INLINED = """\
+/* Compilers leave a function of this size alone when it is called from many places, and a loop that calls one has no
+   vectors. */
+#define INLINED static inline __attribute__((always_inline))
+"""
+
+
+def functions_for(code: str, *, inlined: bool = False) -> str:
+    """The C of every ``fn_`` function that the code calls, callees first.
+
+    Args:
+        code: what calls them.
+        inlined: whether functions without loops must become part of the loops that call them, so that these have
+            vectors; gcc and clang only.
+    """
     known = _functions()
     order: dict[str, None] = {}
 
@@ -63,5 +79,7 @@ def functions_for(code: str) -> str:
 
     need(code)
     texts = [known[name] for name in order]
+    if inlined and texts:
+        texts = [INLINED, *(t if _LOOPS.search(t) else t.replace("static inline ", "INLINED ") for t in texts)]
     needed = [define for name, define in _DEFINED.items() if any(name in text for text in texts)]
     return "\n".join([*needed, *texts])

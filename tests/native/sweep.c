@@ -1,82 +1,81 @@
-/* The largest error of a float function over every so many of the 2^32 floats, against doubles. */
+/* The largest errors of float functions over every so many of the 2^32 floats, against doubles. */
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCK 4096
+#define BLOCK 2048
 
 typedef void Computed(const float *x, float *y, long n);
 typedef void Exact(const double *x, double *y, long n);
 
+/* The largest error, in units in the last place of the exact result, and where. It is infinite where there is NaN, or
+   0 of the other sign, instead of something else, or the reverse. */
 typedef struct {
-  double error;    /* the largest, in units in the last place of the exact result */
-  float at;        /* where */
-  int64_t wrong;   /* NaN, an infinity or the sign of 0 where there should be something else, or the reverse */
-  float wrong_at;
+  double error;
+  float at;
 } Found;
 
-static double unit_of(double d) {
-  uint64_t bits;
-  memcpy(&bits, &d, 8);
-  int64_t e = (int64_t)(bits >> 52 & 0x7ff) - 23;
-  e = e < 1023 - 149 ? 1023 - 149 : e;
-  bits = (uint64_t)e << 52;
+static inline double power_of_two(int64_t e) {
+  const int64_t bits = (e + 1023) << 52;
+  double d;
   memcpy(&d, &bits, 8);
   return d;
 }
 
-static void look(const float *x, const float *y, const double *d, long n, Found *found) {
-  for (long i = 0; i < n; i++) {
-    const float r = (float)d[i];
-    if (r != r || y[i] != y[i]) {
-      if ((r != r) != (y[i] != y[i]))
-        found->wrong++, found->wrong_at = x[i];
-      continue;
-    }
-    /* Beyond the largest float the next one would be 2^128. */
-    const double got = isinf(y[i]) ? copysign(0x1p128, y[i]) : (double)y[i];
-    const double exact = fabs(d[i]) > 0x1p128 ? copysign(0x1p128, d[i]) : d[i];
-    const double error = fabs(got - exact) / unit_of(exact);
-    if (d[i] == 0 && (y[i] != 0 || signbit(y[i]) != signbit(r)))
-      found->wrong++, found->wrong_at = x[i];
-    else if (error > found->error)
-      found->error = error, found->at = x[i];
-  }
+static inline double error_of(float y, double d) {
+  int64_t bits;
+  memcpy(&bits, &d, 8);
+  int64_t e = ((bits >> 52) & 0x7ff) - 1023;
+  e = e < -126 ? -126 : e > 127 ? 127 : e;
+  /* Beyond the largest float comes 2^128. */
+  const double most = power_of_two(128), wide = (double)y;
+  const double got = wide > most ? most : wide < -most ? -most : wide;
+  const double exact = d > most ? most : d < -most ? -most : d;
+  const double error = fabs(got - exact) * power_of_two(23 - e);
+  const int zero = d == 0 && (1 / wide != 1 / d), none = (y != y) != (d != d);
+  return zero || none ? (double)INFINITY : d != d ? 0 : error;
 }
 
-/* Every step-th float from the first on, and all within `near` of the given ones. */
-void sweep(Computed *computed, Exact *exact, uint64_t first, uint64_t step, const float *places, long count, long near,
-           Found *found) {
-  static float x[BLOCK], y[BLOCK];
-  static double wide[BLOCK], d[BLOCK];
-  long n = 0;
-  uint64_t bits = first;
-  long place = 0, beside = -near;
-  for (int more = 1; more;) {
-    uint32_t next;
-    if (bits < (uint64_t)1 << 32) {
-      next = (uint32_t)bits;
-      bits += step;
-    } else if (place < count) {
-      memcpy(&next, &places[place], 4);
-      next += (uint32_t)beside;
-      if (++beside > near) {
-        beside = -near;
-        place++;
-      }
-    } else {
-      more = 0;
-      next = 0;
+/* Errors are not negative, so that they compare as whole numbers do, which compilers make vectors of. */
+static void look(const float *x, const float *y, const double *d, long n, Found *found) {
+  int64_t errors[BLOCK], worst = 0;
+  for (long i = 0; i < n; i++) {
+    const double error = error_of(y[i], d[i]);
+    memcpy(&errors[i], &error, 8);
+  }
+  for (long i = 0; i < n; i++)
+    worst = errors[i] > worst ? errors[i] : worst;
+  double error;
+  memcpy(&error, &worst, 8);
+  for (long i = 0; error > found->error && i < n; i++)
+    if (errors[i] == worst) {
+      found->error = error;
+      found->at = x[i];
     }
-    memcpy(&x[n++], &next, 4);
-    if (n == BLOCK || !more) {
-      for (long i = 0; i < n; i++)
-        wide[i] = x[i];
-      computed(x, y, n);
-      exact(wide, d, n);
-      look(x, y, d, n, found);
-      n = 0;
+}
+
+/* Every step-th float from the first on, and all that lie within `near` of the given ones. */
+void sweep(Computed *const *computed, long count, Exact *exact, uint64_t first, uint64_t step, const uint32_t *places,
+           long place_count, long near, Found *found) {
+  uint32_t bits[BLOCK];
+  float x[BLOCK], y[BLOCK];
+  double wide[BLOCK], d[BLOCK];
+  const uint64_t all = ((uint64_t)1 << 32) > first ? (((uint64_t)1 << 32) - first + step - 1) / step : 0;
+  const uint64_t beside = (uint64_t)(2 * near + 1), total = all + beside * (uint64_t)place_count;
+  for (uint64_t at = 0; at < total; at += BLOCK) {
+    const long n = total - at < BLOCK ? (long)(total - at) : BLOCK;
+    for (long i = 0; i < n; i++) {
+      const uint64_t k = at + (uint64_t)i, rest = k - all;
+      bits[i] = k < all ? (uint32_t)(first + k * step) : places[rest / beside] + (uint32_t)(rest % beside) - (uint32_t)near;
+    }
+    memcpy(x, bits, sizeof x);
+    for (long i = 0; i < n; i++)
+      wide[i] = x[i];
+    exact(wide, d, n);
+    for (long c = 0; c < count; c++) {
+      computed[c](x, y, n);
+      look(x, y, d, n, found + c);
     }
   }
 }

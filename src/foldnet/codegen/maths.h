@@ -87,7 +87,8 @@ static inline float fn_exp(float x) {
   return x != x ? x : y;
 }
 
-/* exp(x + more) = (result + low) * scale for a tiny `more`, no less than exp(-126); the result is 2^-100 or more. */
+/* exp(x + more) = (result + low) * scale for a tiny `more` and x < 90, no less than exp(-126); the result is about 2^-100
+   to 2^100. */
 static inline float fn_exp_parts(float x, float more, float *low, float *scale) {
   float c = x > -126.0f ? x : -126.0f;
   float n = fn_nearest(c * 1.44269504f);
@@ -95,6 +96,7 @@ static inline float fn_exp_parts(float x, float more, float *low, float *scale) 
   float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
   float t = FMA(r * r, q, r), y = t + 1.0f;
   int32_t k = (int32_t)n, most = k > -100 ? k : -100;
+  most = most < 100 ? most : 100;
   float power = fn_pow2(most);
   *low = FMA(y, ((far - r) + near) + more, t - (y - 1.0f)) * power;
   *scale = fn_pow2(k - most);
@@ -117,12 +119,22 @@ static inline float fn_expm1(float x) {
   return x != x || x == 0.0f ? x : y;
 }
 
-/* log((1 + f) * 2^n) + more for sqrt(1/2) <= 1 + f < sqrt(2) and a tiny `more`. */
-static inline float fn_log_near(float f, float n, float more) {
+/* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2). */
+static inline float fn_log_series(float f) {
   float p = FMA(0.067466013f, f, -0.116756409f);
   p = FMA(FMA(FMA(p, f, 0.118881747f), f, -0.124055916f), f, 0.142195508f);
-  p = FMA(FMA(FMA(FMA(p, f, -0.166679963f), f, 0.200021192f), f, -0.250000089f), f, 0.333333135f);
-  float z = f * f, y = FMA(z * f, p, FMA(n, -2.12194440e-4f, more));
+  return FMA(FMA(FMA(FMA(p, f, -0.166679963f), f, 0.200021192f), f, -0.250000089f), f, 0.333333135f);
+}
+
+/* log(1 + f) - f */
+static inline float fn_log_curve(float f) {
+  float z = f * f;
+  return FMA(z * f, fn_log_series(f), -0.5f * z);
+}
+
+/* log((1 + f) * 2^n) + more for a tiny `more`. */
+static inline float fn_log_near(float f, float n, float more) {
+  float z = f * f, y = FMA(z * f, fn_log_series(f), FMA(n, -2.12194440e-4f, more));
   return FMA(n, 0.693359375f, f + FMA(-0.5f, z, y));
 }
 
@@ -138,16 +150,123 @@ static inline float fn_log(float x) {
   return x == (float)INFINITY || x != x ? x : y;
 }
 
-/* log(1 + x): the logarithm of the rounded sum, and what the rounding lost. */
-static inline float fn_log1p(float x) {
+/* log(1 + x + more) for a tiny `more`: the logarithm of the rounded sum, and what the rounding lost. */
+static inline float fn_log1p_parts(float x, float more, float n) {
   fn_bits u;
   u.f = 1.0f + x;
-  float lost = (x < 1.0f ? x - (u.f - 1.0f) : 1.0f - (u.f - x)) / u.f;
+  float lost = ((x < 1.0f ? x - (u.f - 1.0f) : 1.0f - (u.f - x)) + more) / u.f;
   int32_t e = (u.i - 0x3f3504f3) >> 23;
   u.i -= e * 8388608;
-  float y = fn_log_near(u.f - 1.0f, (float)e, lost);
+  return fn_log_near(u.f - 1.0f, (float)e + n, lost);
+}
+
+static inline float fn_log1p(float x) {
+  float y = fn_log1p_parts(x, 0.0f, 0.0f);
   y = x == -1.0f ? -(float)INFINITY : x < -1.0f ? (float)NAN : y;
   return x == (float)INFINITY || x == 0.0f || x != x ? x : y;
+}
+
+/* (log((1 + f) * 2^n) - log(2^n)) * (factor + more), with the power added as (high + low) * n. */
+static inline float fn_log_scaled(float x, float factor, float more, float high, float low) {
+  int small = x < 1.17549435e-38f;
+  fn_bits u;
+  u.f = small ? x * 8388608.0f : x;
+  int32_t e = (u.i - 0x3f3504f3) >> 23;
+  u.i -= e * 8388608;
+  float f = u.f - 1.0f, n = (float)(e - (small ? 23 : 0)), t = fn_log_curve(f), y = f * factor;
+  float rest = FMA(n, low, FMA(t, factor, FMA(f, more, -fn_rest(y, f, factor))));
+  float sum = n * high + y;
+  y = sum + (fn_sum_lost(n * high, y, sum) + rest);
+  y = x == 0.0f ? -(float)INFINITY : y;
+  y = x < 0.0f ? (float)NAN : y;
+  return x == (float)INFINITY || x != x ? x : y;
+}
+
+static inline float fn_log2(float x) {
+  return fn_log_scaled(x, 1.44269502f, 1.92596303e-08f, 1.0f, 0.0f);
+}
+
+static inline float fn_log10(float x) {
+  return fn_log_scaled(x, 0.434294492f, -1.010305e-08f, 0.30078125f, 0.000248745666f);
+}
+
+static inline float fn_sinh(float x) {
+  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, 0.0f, &low, &scale);
+  float far = (e - (0.25f / e - 0.5f * low)) * scale;
+  float p = FMA(FMA(FMA(2.7822302e-06f, z, 0.00019842894f), z, 0.0083333105f), z, 0.16666667f);
+  float y = fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
+  return x != x ? x : y;
+}
+
+static inline float fn_cosh(float x) {
+  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, 0.0f, &low, &scale);
+  float y = (e + (0.25f / e + 0.5f * low)) * scale;
+  return x != x ? x : y;
+}
+
+/* log(1 + a + a^2 / (1 + sqrt(1 + a^2))) for a = |x|; from 2^13 on log(2 a). */
+static inline float fn_arcsinh(float x) {
+  float a = fn_abs(x);
+  int far = a >= 8192.0f;
+  float c = far ? 8192.0f : a, z = c * c, w = z / (1.0f + sqrtf(1.0f + z)), u = c + w;
+  float y = fn_log1p_parts(far ? a - 1.0f : u, far ? 0.0f : fn_sum_lost(c, w, u), far ? 1.0f : 0.0f);
+  return a < (float)INFINITY ? fn_copysign(y, x) : x;
+}
+
+/* log(1 + t + sqrt(t * (t + 2))) for t = x - 1; from 2^13 on log(2 x). */
+static inline float fn_arccosh(float x) {
+  int far = x >= 8192.0f;
+  float t = (far ? 8192.0f : x) - 1.0f, sum = t + 2.0f, h = t * sum, s = sqrtf(h), u = t + s;
+  float low = FMA(t, fn_sum_lost(2.0f, t, sum), fn_rest(h, s, s) - fn_rest(h, t, sum)) / (2.0f * s + 1e-30f);
+  float y = fn_log1p_parts(far ? x - 1.0f : u, far ? 0.0f : fn_sum_lost(t, s, u) + low, far ? 1.0f : 0.0f);
+  y = x < 1.0f ? (float)NAN : y;
+  return x == (float)INFINITY || x != x ? x : y;
+}
+
+/* log(1 + 2 a / (1 - a)) / 2 for a = |x|. */
+static inline float fn_arctanh(float x) {
+  float a = fn_abs(x), c = a < 1.0f ? a : 0.0f, bottom = 1.0f - c, low;
+  float u = fn_quotient(2.0f * c, 0.0f, bottom, (1.0f - bottom) - c, &low);
+  float y = fn_copysign(0.5f * fn_log1p_parts(u, low, 0.0f), x);
+  y = a == 1.0f ? fn_copysign((float)INFINITY, x) : a > 1.0f ? (float)NAN : y;
+  return x != x || x == 0.0f ? x : y;
+}
+
+/* arctan(top / bottom) for 0 <= top, bottom: that of t between -tan(pi/8) and tan(pi/8), and what it is away from. */
+static inline float fn_arctan_parts(float top, float bottom) {
+  int steep = top > 2.41421366f * bottom, middle = top > 0.414213568f * bottom;
+  float t = (steep ? -bottom : middle ? top - bottom : top) / (steep ? top : middle ? top + bottom : bottom), z = t * t;
+  float p = FMA(FMA(FMA(FMA(-0.060898677f, z, 0.10599121f), z, -0.14244388f), z, 0.19998528f), z, -0.33333316f);
+  float base = steep ? 1.57079637f : middle ? 0.785398185f : 0.0f, y = base + t;
+  float more = steep ? -4.37113883e-8f : middle ? -2.18556941e-8f : 0.0f;
+  return y + ((base == 0.0f ? 0.0f : (base - y) + t) + FMA(t * z, p, more));
+}
+
+static inline float fn_arctan(float x) {
+  float a = fn_abs(x), y = fn_copysign(fn_arctan_parts(a < 1e10f ? a : 1e10f, 1.0f), x);
+  return x != x ? x : y;
+}
+
+/* arcsin(s) = s + s^3 * P(s^2) up to 1/2; above by s = sqrt((1 - |x|) / 2), whose arcsine is half of what is missing. */
+static inline float fn_arcsin_parts(float x, float *s) {
+  float a = fn_abs(x), z = a <= 0.5f ? a * a : 0.5f * (1.0f - a);
+  *s = a <= 0.5f ? a : sqrtf(z);
+  float p = FMA(FMA(FMA(0.037657455f, z, 0.014336775f), z, 0.031834897f), z, 0.04451369f);
+  return *s * z * FMA(FMA(p, z, 0.07500521f), z, 0.1666666f);
+}
+
+static inline float fn_arcsin(float x) {
+  float s, more = fn_arcsin_parts(x, &s), rest = 1.57079637f - 2.0f * s;
+  float far = rest + (((1.57079637f - rest) - 2.0f * s) - FMA(2.0f, more, 4.37113883e-8f));
+  float y = fn_copysign(fn_abs(x) <= 0.5f ? s + more : far, x);
+  return x != x ? x : y;
+}
+
+static inline float fn_arccos(float x) {
+  float s, more = fn_arcsin_parts(x, &s);
+  float middle = 1.57079637f - fn_copysign(s + (more + fn_copysign(4.37113883e-8f, x)), x);
+  float far = x > 0.0f ? 2.0f * (s + more) : 3.14159274f - (2.0f * (s + more) + 8.74227766e-8f);
+  return fn_abs(x) <= 0.5f ? middle : far;
 }
 
 /* (tanh(x) - x) / x^3 for |x| < 0.625, from z = x^2. */
@@ -247,8 +366,10 @@ static inline float fn_elu(float x, float alpha) {
   return x > 0.0f ? x : alpha * fn_expm1(x);
 }
 
+/* With each factor in two parts. */
 static inline float fn_selu(float x) {
-  return 1.05070098f * (x > 0.0f ? x : 1.67326324f * fn_expm1(x));
+  float y = x > 0.0f ? x : fn_expm1(x), rest = (x > 0.0f ? -3.47926523e-08f : 2.32967174e-08f) * (y < 1e30f ? y : 1e30f);
+  return FMA(x > 0.0f ? 1.05070102f : 1.75809932f, y, rest);
 }
 
 static inline float fn_celu(float x, float alpha) {

@@ -59,10 +59,9 @@ static inline float fn_rest(float c, float a, float b) {
 #endif
 }
 
-/* a + b - s, exactly, for the rounded sum s, whichever is larger (Knuth). */
+/* a + b - s, exactly, for the rounded sum s of numbers that are not negative. */
 static inline float fn_sum_lost(float a, float b, float s) {
-  float c = s - a;
-  return (a - (s - c)) + (b - c);
+  return ((a > b ? a : b) - s) + (a > b ? b : a);
 }
 
 /* (top + t) / (bottom + b) for what rounding took from both; in `low` what it takes from the quotient. */
@@ -84,8 +83,8 @@ static inline float fn_exp(float x) {
   return x != x ? x : y;
 }
 
-/* exp(x + more) = (result + low) * scale for a tiny `more` and x < 90, no less than exp(-126); the result is about 2^-100
-   to 2^100. */
+/* exp(x + more) = (result + low) * scale for a tiny `more` and x <= 90, no less than exp(-126); the result is between
+   2^-100 and 2^101. No `more` is -0.0f, which compilers leave out of a sum. */
 static inline float fn_exp_parts(float x, float more, float *low, float *scale) {
   float c = x > -126.0f ? x : -126.0f;
   float n = fn_nearest(c * 1.44269504f);
@@ -173,7 +172,7 @@ static inline float fn_log_scaled(float x, float factor, float more, float high,
   float f = u.f - 1.0f, n = (float)(e - (small ? 23 : 0)), t = fn_log_curve(f), y = f * factor;
   float rest = FMA(n, low, FMA(t, factor, FMA(f, more, -fn_rest(y, f, factor))));
   float sum = n * high + y;
-  y = sum + (fn_sum_lost(n * high, y, sum) + rest);
+  y = sum + (((n * high - sum) + y) + rest);
   y = x == 0.0f ? -(float)INFINITY : y;
   y = x < 0.0f ? (float)NAN : y;
   return x == (float)INFINITY || x != x ? x : y;
@@ -188,7 +187,7 @@ static inline float fn_log10(float x) {
 }
 
 static inline float fn_sinh(float x) {
-  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, 0.0f, &low, &scale);
+  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
   float far = (e - (0.25f / e - 0.5f * low)) * scale;
   float p = FMA(FMA(FMA(2.7822302e-06f, z, 0.00019842894f), z, 0.0083333105f), z, 0.16666667f);
   float y = fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
@@ -196,7 +195,7 @@ static inline float fn_sinh(float x) {
 }
 
 static inline float fn_cosh(float x) {
-  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, 0.0f, &low, &scale);
+  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
   float y = (e + (0.25f / e + 0.5f * low)) * scale;
   return x != x ? x : y;
 }
@@ -281,21 +280,21 @@ static inline float fn_tanh(float x) {
   return x != x ? x : y;
 }
 
-/* 1 / (1 + exp(-(x + more))) = (result + low) * scale for a tiny `more`. */
+/* 1 / (1 + exp(-x)) = (result + low) * scale; `more` is added to -|x|. */
 static inline float fn_sigmoid_parts(float x, float more, float *low, float *scale) {
-  float rest, e = fn_exp_parts(-fn_abs(x), x < 0.0f ? more : -more, &rest, scale), bottom = 1.0f + e;
+  float rest, e = fn_exp_parts(-fn_abs(x), more, &rest, scale), bottom = 1.0f + e;
   *scale = x < 0.0f ? *scale : 1.0f;
   return fn_quotient(x < 0.0f ? e : 1.0f, x < 0.0f ? rest : 0.0f, bottom, ((1.0f - bottom) + e) + rest, low);
 }
 
 static inline float fn_sigmoid(float x) {
-  float low, scale, q = fn_sigmoid_parts(x, 0.0f, &low, &scale), y = (q + low) * scale;
+  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale), y = (q + low) * scale;
   return x != x ? x : y;
 }
 
 /* x * (q + low) * scale. From 126 on a function that grows as x or falls to 0 has done so. */
 static inline float fn_weighted(float x, float q, float low, float scale) {
-  float y = fn_copysign(FMA(x, q, x * low) * scale, x);
+  float y = FMA(x, q, x * low) * scale;
   return fn_abs(x) < 126.0f ? y : x > 0.0f ? x : x * 0.0f;
 }
 
@@ -363,10 +362,8 @@ static inline float fn_elu(float x, float alpha) {
   return x > 0.0f ? x : alpha * fn_expm1(x);
 }
 
-/* With each factor in two parts. */
 static inline float fn_selu(float x) {
-  float y = x > 0.0f ? x : fn_expm1(x), rest = (x > 0.0f ? -3.47926523e-08f : 2.32967174e-08f) * (y < 1e30f ? y : 1e30f);
-  return FMA(x > 0.0f ? 1.05070102f : 1.75809932f, y, rest);
+  return (x > 0.0f ? 1.05070102f : 1.75809932f) * (x > 0.0f ? x : fn_expm1(x));
 }
 
 static inline float fn_celu(float x, float alpha) {
@@ -394,7 +391,7 @@ static inline float fn_softsign(float x) {
 }
 
 static inline float fn_silu(float x) {
-  float low, scale, q = fn_sigmoid_parts(x, 0.0f, &low, &scale);
+  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale);
   return fn_weighted(x, q, low, scale);
 }
 
@@ -411,7 +408,7 @@ static inline float fn_gelu(float x) {
   t = FMA(rest, high, FMA(e, t, -fn_rest(top, e, high)));
   float tail = fn_quotient(top, t, bottom, fn_sum_lost(a, 0.8125f, bottom), &low), main = 1.0f - tail;
   low = x > 0.0f ? ((1.0f - main) - tail) - low : low;
-  return fn_weighted(x, x > 0.0f ? main : tail, low, x > 0.0f ? 1.0f : scale);
+  return fn_copysign(fn_weighted(x, x > 0.0f ? main : tail, low, x > 0.0f ? 1.0f : scale), x);
 }
 
 /* x * sigmoid(x * (A + B * x^2)); what rounding takes from the sigmoid's argument shows where it is large. */
@@ -421,7 +418,9 @@ static inline float fn_gelu_tanh(float x) {
   float z = c * c, b = 0.0713548139f * z, t = 1.59576917f + b, u = c * t;
   float more = FMA(-0.0713548139f, fn_rest(z, c, c), FMA(2.3988325e-9f, z, -fn_rest(b, 0.0713548139f, z)));
   more = (fn_sum_lost(1.59576917f, b, t) + more) - 4.534068e-08f;
-  float q = fn_sigmoid_parts(u, FMA(c, more, -fn_rest(u, c, t)), &low, &scale);
+  /* With the sign that it has in -|u|. */
+  more = -fn_copysign(1.0f, u) * FMA(c, more, -fn_rest(u, c, t));
+  float q = fn_sigmoid_parts(u, more, &low, &scale);
   return fn_weighted(x, q, low, scale);
 }
 
@@ -466,7 +465,7 @@ static inline float fn_tanh_shrink(float x) {
   p = FMA(p, z, 0.083333336f);
   float high = 0.25f + p, rest = p - (high - 0.25f);
   rest = FMA(cube, rest, -high * FMA(a, fn_rest(z, a, a), fn_rest(cube, a, z)));
-  float q = fn_sigmoid_parts(-2.0f * a, 0.0f, &low, &scale), far = (a - 1.0f) + 2.0f * ((q + low) * scale);
+  float q = fn_sigmoid_parts(-2.0f * a, -0.0f, &low, &scale), far = (a - 1.0f) + 2.0f * ((q + low) * scale);
   float y = fn_copysign(a < 1.0f ? FMA(cube, high, rest) : far, x);
   return x != x ? x : y;
 }
@@ -505,11 +504,11 @@ static inline float fn_prelu(float x, float alpha) {
 
 /* x * tanh(log(1 + e^x)) = x * w / (w + 2) with w = e^x * (e^x + 2); from 20 on the factor is 1. */
 static inline float fn_mish(float x) {
-  float rest, low, scale, e = fn_exp_parts(x < 20.0f ? x : 20.0f, 0.0f, &rest, &scale);
+  float rest, low, scale, e = fn_exp_parts(x < 20.0f ? x : 20.0f, -0.0f, &rest, &scale);
   float sum = e + 2.0f, w = e * sum, bottom = w + 2.0f;
   float t = FMA(rest, sum, FMA(e, fn_sum_lost(2.0f, e, sum) + rest, -fn_rest(w, e, sum)));
   float q = fn_quotient(w, t, bottom, fn_sum_lost(2.0f, w, bottom) + t, &low), y = fn_weighted(x, q, low, scale);
-  return x < 20.0f ? y : x;
+  return x < 20.0f ? fn_copysign(y, x) : x;
 }
 
 /* Towards zero. What does not fit, NaN included, is reported by the caller and becomes 0. */

@@ -20,7 +20,7 @@ from tests.native import exact
 
 pytestmark = pytest.mark.as_shipped
 
-STEP = 1 if os.environ.get("FOLDNET_EXHAUSTIVE") else 521
+STEP = 1 if os.environ.get("FOLDNET_EXHAUSTIVE") else 257
 """Every so many of the 2^32 floats: of every size and sign, infinities and NaN among them."""
 
 NEAR = 500

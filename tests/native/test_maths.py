@@ -88,7 +88,14 @@ def largest_errors(symbol, size=None):
     both = (ctypes.c_void_p * 2)(*addresses(symbol))
     places, found = np.array(exact.PLACES, np.float32), (Found * 2)()
     code = Path(__file__).with_name("sweep.c").read_text()
-    kinds = [ctypes.c_void_p, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
+    kinds = [
+        ctypes.c_void_p,
+        ctypes.c_long,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_uint64,
+        ctypes.c_uint64,
+    ]
     kinds += [ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_void_p]
     sweep = ctypes.CFUNCTYPE(None, *kinds)(cache.load(code, "sweep"))
     sweep(both, 2, *right, 0, STEP, places.ctypes.data, places.size, NEAR, found)

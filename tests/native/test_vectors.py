@@ -77,9 +77,9 @@ def training():
     head = head.replace(maths.functions_for("fn_abs(x)", inlined=True), "")  # the one that it calls
     arguments = "float *y, const float *g, const float *a, const float *b, const float *v, long R"
     unused = "(void)g; (void)a; (void)b; (void)v;"
-    loops = {
-        f"forward_{named(n)}": f"y[r] = {composed(t, 'a[r]', 'b[r]')};" for n, t in forward_loops()
-    } | {f"slope_{named(n)}": " ".join([*before, f"y[r] = {t};"]) for n, (*before, t) in slope_loops()}
+    loops = {f"forward_{named(n)}": f"y[r] = {composed(t, 'a[r]', 'b[r]')};" for n, t in forward_loops()} | {
+        f"slope_{named(n)}": " ".join([*before, f"y[r] = {t};"]) for n, (*before, t) in slope_loops()
+    }
     code = "".join(
         f"void {n}({arguments}) {{ {unused} ROWS(r, 0, R) {{ {text} }} }}\n" for n, text in loops.items()
     )

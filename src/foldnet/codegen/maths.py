@@ -80,6 +80,9 @@ def functions_for(code: str, *, inlined: bool = False) -> str:
     need(code)
     texts = [known[name] for name in order]
     if inlined and texts:
-        texts = [INLINED, *(t if _LOOPS.search(t) else t.replace("static inline ", "INLINED ") for t in texts)]
+        texts = [
+            INLINED,
+            *(t if _LOOPS.search(t) else t.replace("static inline ", "INLINED ") for t in texts),
+        ]
     needed = [define for name, define in _DEFINED.items() if any(name in text for text in texts)]
     return "\n".join([*needed, *texts])

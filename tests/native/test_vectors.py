@@ -9,7 +9,7 @@ from foldnet import Sequential, layers
 from foldnet.codegen import maths
 from foldnet.codegen.expressions import composed
 from foldnet.engines.native import compiler as cc
-from foldnet.engines.native.prediction.source import emit
+from foldnet.engines.native.prediction.source import FMA, emit
 from foldnet.engines.native.training.source import source
 from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.c import text_of
@@ -145,3 +145,27 @@ def of_the_library(name):
         return function in OF_THE_LIBRARY
     # The slope of a sine is a cosine.
     return function in ("sin_0", "cos_0", "power_0", "power_1")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_loops_that_share_a_function_are_vectors(compiler, tmp_path):
+    """gcc makes a function of vectors of one that many loops call; clang writes it out in each."""
+    loops = [f"forward_{k}" for k in range(maths.MANY + 1)]
+    code = "".join(
+        f"void {n}(float *restrict y, const float *restrict x) "
+        "{ for (int i = 0; i < 1184; i++) y[i] = fn_tanh(x[i]); }\n"
+        for n in loops
+    )
+    head = "#include <math.h>\n#include <stdint.h>\n" + FMA.format(fma="__builtin_fmaf")
+    made = tmp_path / "loops.s"
+    command = [*COMPILERS[compiler], *(f for f in cc.CODE_FLAGS if f != "-fvisibility=hidden")]
+    done = compile_once.run(
+        [*command, march(compiler, "haswell"), "-S", "-x", "c", "-", "-o", str(made)],
+        tmp_path,
+        head + maths.functions_for(code, inlined=True) + code,
+    )
+    assert done.returncode == 0, done.stderr[:3000]
+    for lines in instructions(made.read_text()).values():
+        calls = {where for what, where in lines if what == "call"}
+        same = any(where.startswith("forward_") for _, where in lines)
+        assert same or calls == ({"_ZGVdN8v_fn_tanh"} if compiler == "gcc" else set())

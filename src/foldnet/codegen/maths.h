@@ -10,7 +10,7 @@
      fn_arcsinh 1.4 (1.4)      fn_arccosh 1 (1)          fn_arctanh 1.2 (1.2)      fn_erf 1 (1.4)
      fn_erfc 1.6 (1.9)         fn_sigmoid 1 (0.9)        fn_silu 1 (1.5)           fn_softplus 1.7 (1.7)
      fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 1 (1.5)
-     fn_tanh_shrink 1.4 (1.8)  fn_selu 1.9 (1.9)         fn_elu 1.7 (1.7)          fn_celu 2 (2)
+     fn_tanh_shrink 1.4 (1.8)  fn_selu 1.9 (1.9)         fn_elu 1.7 (1.7)          fn_celu 2 (2.1)
      fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)
 
    (alpha is 0.3 in fn_elu and fn_celu.) Where one float is not enough for an intermediate result, what rounding took

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench docs dist clean
+.PHONY: demo test test-quick exhaustive test-seconds test-fresh fuzz soak mutants lint bench docs dist clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -25,6 +25,10 @@ test: $(VENV)/.dev
 # The everyday loop, about a minute: the part of the suite that tests/support/quick.py chooses by measured times.
 test-quick: $(VENV)/.dev
 	$(PY) -m pytest $(PYTEST_ARGS) --quick
+
+# The largest errors of elementwise functions over each of the 2^32 floats: about half an hour.
+exhaustive: $(VENV)/.dev
+	FOLDNET_EXHAUSTIVE=1 $(PY) -m pytest -p no:xdist -q tests/native/test_maths.py -k largest_error
 
 # What each test takes, measured anew in one process: tests/seconds.json, from which the quick part is chosen.
 test-seconds: $(VENV)/.dev

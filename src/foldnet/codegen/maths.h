@@ -1,15 +1,20 @@
 /* Elementary functions and activations of one float, in plain C99.
 
    Each is free of branches, so that a loop over it vectorizes; each treats NaN, infinities and denormal numbers
-   as its definition says; each gives the same bits whether it is vectorized or not. The largest errors, in units
-   in the last place against the exact result, with fused multiply-add (and without), are held by the tests:
+   as its definition says; each gives the same bits whether it is vectorized or not. The largest errors over all floats,
+   in units in the last place of the exact result, with fused multiply-add (and without), are held by the tests:
 
-     fn_exp 1.1 (1.1)     fn_expm1 1.5 (1.5)    fn_log 1 (1)          fn_log1p 1.6 (1.6)
-     fn_tanh 1.5 (1.5)    fn_sigmoid 2.2 (2.2)  fn_erfc 7 (7)         fn_tanh_shrink 12 (12)
-     fn_gelu 8 (8)        fn_silu 3 (3)         fn_softplus 2.5 (2.5)
+     fn_exp 1.1 (1.1)          fn_expm1 1.5 (1.5)        fn_log 0.9 (0.9)          fn_log1p 0.9 (0.9)
+     fn_log2 1.1 (1.2)         fn_log10 0.9 (1)          fn_sinh 1.2 (1.2)         fn_cosh 1.2 (1.2)
+     fn_tanh 1.4 (1.4)         fn_arcsin 1.3 (1.3)       fn_arccos 1.3 (1.3)       fn_arctan 2 (2)
+     fn_arcsinh 1.4 (1.4)      fn_arccosh 1 (1)          fn_arctanh 1.2 (1.2)      fn_erf 1 (1.4)
+     fn_erfc 1.6 (1.9)         fn_sigmoid 1 (0.9)        fn_silu 1 (1.5)           fn_softplus 1.7 (1.7)
+     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 1 (1.5)
+     fn_tanh_shrink 1.4 (1.8)  fn_selu 1.9 (1.9)         fn_elu 1.7 (1.7)          fn_celu 2 (2.1)
+     fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)
 
-   (The error of fn_gelu and fn_silu counts from 2^-100 on: below, a factor is denormal. fn_gelu_tanh: 8 from -2 on,
-   below that 2.5 (4 + |argument of the sigmoid|), for that argument is rounded.)
+   (alpha is 0.3 in fn_elu and fn_celu.) Where one float is not enough for an intermediate result, what rounding took
+   from it is kept in another: `low`, `rest`, `more`.
    The emitter copies only the functions that a network uses; `fn_` marks one. */
 
 typedef union { float f; int32_t i; } fn_bits;
@@ -41,6 +46,39 @@ static inline float fn_nearest(float x) {
   return (x + 12582912.0f) - 12582912.0f;
 }
 
+/* y * 2^k for -250 <= k <= 250, in two halves, as each must be a float. */
+static inline float fn_scale(float y, int32_t k) {
+  int32_t half = k >> 1;
+  return y * fn_pow2(half) * fn_pow2(k - half);
+}
+
+/* c - a * b, exactly but for one rounding, where a * b is close to c; without FMA of halves of the digits (Dekker). */
+static inline float fn_rest(float c, float a, float b) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return FMA(-a, b, c);
+#else
+  fn_bits u, v;
+  u.f = a;
+  v.f = b;
+  u.i &= ~0xfff;
+  v.i &= ~0xfff;
+  float p = a * b, d = a - u.f, e = b - v.f;
+  return (c - p) + ((((p - u.f * v.f) - u.f * e) - d * v.f) - d * e);
+#endif
+}
+
+/* a + b - s, exactly, for the rounded sum s of numbers that are not negative. */
+static inline float fn_sum_lost(float a, float b, float s) {
+  return ((a > b ? a : b) - s) + (a > b ? b : a);
+}
+
+/* (top + t) / (bottom + b) for what rounding took from both; in `low` what it takes from the quotient. */
+static inline float fn_quotient(float top, float t, float bottom, float b, float *low) {
+  float by = 1.0f / bottom, q = top * by;
+  *low = (fn_rest(top, q, bottom) + FMA(-q, b, t)) * by;
+  return q;
+}
+
 /* exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2; the power is applied in two halves so that n may be -150 to 129. */
 static inline float fn_exp(float x) {
   float c = x > -104.0f ? x : -104.0f;
@@ -49,10 +87,24 @@ static inline float fn_exp(float x) {
   float r = FMA(n, -0.693359375f, c);
   r = FMA(n, 2.12194440e-4f, r);
   float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
-  float y = FMA(r * r, q, r) + 1.0f;
-  int32_t k = (int32_t)n, half = k >> 1;
-  y = y * fn_pow2(half) * fn_pow2(k - half);
+  float y = fn_scale(FMA(r * r, q, r) + 1.0f, (int32_t)n);
   return x != x ? x : y;
+}
+
+/* exp(x + more) = (result + low) * scale for a tiny `more` and x <= 90, no less than exp(-126); the result is between
+   2^-100 and 2^101. No `more` is -0.0f, which compilers leave out of a sum. */
+static inline float fn_exp_parts(float x, float more, float *low, float *scale) {
+  float c = x > -126.0f ? x : -126.0f;
+  float n = fn_nearest(c * 1.44269504f);
+  float far = FMA(n, -0.693359375f, c), near = n * 2.12194440e-4f, r = far + near;
+  float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
+  float t = FMA(r * r, q, r), y = t + 1.0f;
+  int32_t k = (int32_t)n, most = k > -100 ? k : -100;
+  most = most < 100 ? most : 100;
+  float power = fn_pow2(most);
+  *low = FMA(y, ((far - r) + near) + more, t - (y - 1.0f)) * power;
+  *scale = fn_pow2(k - most);
+  return y * power;
 }
 
 /* exp(x) - 1 = 2 * (t * (exp(r) - 1) + (t - 1/2)) with t = 2^(n-1), without cancellation near 0. */
@@ -71,32 +123,154 @@ static inline float fn_expm1(float x) {
   return x != x || x == 0.0f ? x : y;
 }
 
-/* log(x) = e * ln(2) + log(1 + f) with sqrt(1/2) <= 1 + f < sqrt(2). */
+/* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2). */
+static inline float fn_log_series(float f) {
+  float p = FMA(0.067466013f, f, -0.116756409f);
+  p = FMA(FMA(FMA(p, f, 0.118881747f), f, -0.124055916f), f, 0.142195508f);
+  return FMA(FMA(FMA(FMA(p, f, -0.166679963f), f, 0.200021192f), f, -0.250000089f), f, 0.333333135f);
+}
+
+/* log(1 + f) - f */
+static inline float fn_log_curve(float f) {
+  float z = f * f;
+  return FMA(z * f, fn_log_series(f), -0.5f * z);
+}
+
+/* log((1 + f) * 2^n) + more for a tiny `more`. */
+static inline float fn_log_near(float f, float n, float more) {
+  float z = f * f, y = FMA(z * f, fn_log_series(f), FMA(n, -2.12194440e-4f, more));
+  return FMA(n, 0.693359375f, f + FMA(-0.5f, z, y));
+}
+
 static inline float fn_log(float x) {
   int small = x < 1.17549435e-38f;
   fn_bits u;
   u.f = small ? x * 8388608.0f : x;
   int32_t e = (u.i - 0x3f3504f3) >> 23;
   u.i -= e * 8388608;
-  float f = u.f - 1.0f, n = (float)(e - (small ? 23 : 0));
-  float p = FMA(0.067466013f, f, -0.116756409f);
-  p = FMA(FMA(FMA(p, f, 0.118881747f), f, -0.124055916f), f, 0.142195508f);
-  p = FMA(FMA(FMA(FMA(p, f, -0.166679963f), f, 0.200021192f), f, -0.250000089f), f, 0.333333135f);
-  float z = f * f;
-  float y = FMA(z * f, p, n * -2.12194440e-4f);
-  y = FMA(-0.5f, z, y);
-  y = FMA(n, 0.693359375f, f + y);
+  float y = fn_log_near(u.f - 1.0f, (float)(e - (small ? 23 : 0)), 0.0f);
   y = x == 0.0f ? -(float)INFINITY : y;
   y = x < 0.0f ? (float)NAN : y;
   return x == (float)INFINITY || x != x ? x : y;
 }
 
-/* log(1 + x): the logarithm of the rounded sum, and what the rounding lost. */
+/* log(1 + x + more) for a tiny `more`: the logarithm of the rounded sum, and what the rounding lost. */
+static inline float fn_log1p_parts(float x, float more, float n) {
+  fn_bits u;
+  u.f = 1.0f + x;
+  float lost = ((x < 1.0f ? x - (u.f - 1.0f) : 1.0f - (u.f - x)) + more) / u.f;
+  int32_t e = (u.i - 0x3f3504f3) >> 23;
+  u.i -= e * 8388608;
+  return fn_log_near(u.f - 1.0f, (float)e + n, lost);
+}
+
 static inline float fn_log1p(float x) {
-  float u = 1.0f + x;
-  float lost = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
-  float y = fn_log(u) + lost / u;
-  return x == (float)INFINITY || x == 0.0f ? x : x == -1.0f ? -(float)INFINITY : y;
+  float y = fn_log1p_parts(x, 0.0f, 0.0f);
+  y = x == -1.0f ? -(float)INFINITY : x < -1.0f ? (float)NAN : y;
+  return x == (float)INFINITY || x == 0.0f || x != x ? x : y;
+}
+
+/* (log((1 + f) * 2^n) - log(2^n)) * (factor + more), with the power added as (high + low) * n. */
+static inline float fn_log_scaled(float x, float factor, float more, float high, float low) {
+  int small = x < 1.17549435e-38f;
+  fn_bits u;
+  u.f = small ? x * 8388608.0f : x;
+  int32_t e = (u.i - 0x3f3504f3) >> 23;
+  u.i -= e * 8388608;
+  float f = u.f - 1.0f, n = (float)(e - (small ? 23 : 0)), t = fn_log_curve(f), y = f * factor;
+  float rest = FMA(n, low, FMA(t, factor, FMA(f, more, -fn_rest(y, f, factor))));
+  float sum = n * high + y;
+  y = sum + (((n * high - sum) + y) + rest);
+  y = x == 0.0f ? -(float)INFINITY : y;
+  y = x < 0.0f ? (float)NAN : y;
+  return x == (float)INFINITY || x != x ? x : y;
+}
+
+static inline float fn_log2(float x) {
+  return fn_log_scaled(x, 1.44269502f, 1.92596303e-08f, 1.0f, 0.0f);
+}
+
+static inline float fn_log10(float x) {
+  return fn_log_scaled(x, 0.434294492f, -1.010305e-08f, 0.30078125f, 0.000248745666f);
+}
+
+static inline float fn_sinh(float x) {
+  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
+  float far = (e - (0.25f / e - 0.5f * low)) * scale;
+  float p = FMA(FMA(FMA(2.7822302e-06f, z, 0.00019842894f), z, 0.0083333105f), z, 0.16666667f);
+  float y = fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
+  return x != x ? x : y;
+}
+
+static inline float fn_cosh(float x) {
+  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
+  float y = (e + (0.25f / e + 0.5f * low)) * scale;
+  return x != x ? x : y;
+}
+
+/* log(1 + a + a^2 / (1 + sqrt(1 + a^2))) for a = |x|; from 2^13 on log(2 a). */
+static inline float fn_arcsinh(float x) {
+  float a = fn_abs(x);
+  int far = a >= 8192.0f;
+  float c = far ? 8192.0f : a, z = c * c, w = z / (1.0f + sqrtf(1.0f + z)), u = c + w;
+  float y = fn_log1p_parts(far ? a - 1.0f : u, far ? 0.0f : fn_sum_lost(c, w, u), far ? 1.0f : 0.0f);
+  return a < (float)INFINITY ? fn_copysign(y, x) : x;
+}
+
+/* log(1 + t + sqrt(t * (t + 2))) for t = x - 1; from 2^13 on log(2 x). */
+static inline float fn_arccosh(float x) {
+  int far = x >= 8192.0f;
+  float t = (far ? 8192.0f : x) - 1.0f, sum = t + 2.0f, h = t * sum, s = sqrtf(h), u = t + s;
+  float low = FMA(t, fn_sum_lost(2.0f, t, sum), fn_rest(h, s, s) - fn_rest(h, t, sum)) / (2.0f * s + 1e-30f);
+  float y = fn_log1p_parts(far ? x - 1.0f : u, far ? 0.0f : fn_sum_lost(t, s, u) + low, far ? 1.0f : 0.0f);
+  y = x < 1.0f ? (float)NAN : y;
+  return x == (float)INFINITY || x != x ? x : y;
+}
+
+/* log(1 + 2 a / (1 - a)) / 2 for a = |x|. */
+static inline float fn_arctanh(float x) {
+  float a = fn_abs(x), c = a < 1.0f ? a : 0.0f, bottom = 1.0f - c, low;
+  float u = fn_quotient(2.0f * c, 0.0f, bottom, (1.0f - bottom) - c, &low);
+  float y = fn_copysign(0.5f * fn_log1p_parts(u, low, 0.0f), x);
+  y = a == 1.0f ? fn_copysign((float)INFINITY, x) : a > 1.0f ? (float)NAN : y;
+  return x != x || x == 0.0f ? x : y;
+}
+
+/* arctan(top / bottom) for 0 <= top, bottom: that of t between -tan(pi/8) and tan(pi/8), and what it is away from. */
+static inline float fn_arctan_parts(float top, float bottom) {
+  int steep = top > 2.41421366f * bottom, middle = top > 0.414213568f * bottom;
+  float t = (steep ? -bottom : middle ? top - bottom : top) / (steep ? top : middle ? top + bottom : bottom), z = t * t;
+  float p = FMA(FMA(FMA(FMA(-0.060898677f, z, 0.10599121f), z, -0.14244388f), z, 0.19998528f), z, -0.33333316f);
+  float base = steep ? 1.57079637f : middle ? 0.785398185f : 0.0f, y = base + t;
+  float more = steep ? -4.37113883e-8f : middle ? -2.18556941e-8f : 0.0f;
+  return y + ((base == 0.0f ? 0.0f : (base - y) + t) + FMA(t * z, p, more));
+}
+
+static inline float fn_arctan(float x) {
+  float a = fn_abs(x), y = fn_copysign(fn_arctan_parts(a < 1e10f ? a : 1e10f, 1.0f), x);
+  return x != x ? x : y;
+}
+
+/* arcsin(s) = s + s^3 * P(s^2) up to 1/2; above by s = sqrt((1 - |x|) / 2), whose arcsine is half of what is missing. */
+static inline float fn_arcsin_parts(float x, float *s) {
+  float a = fn_abs(x), z = a <= 0.5f ? a * a : 0.5f * (1.0f - a);
+  *s = a <= 0.5f ? a : sqrtf(z);
+  float p = FMA(FMA(FMA(0.037657455f, z, 0.014336775f), z, 0.031834897f), z, 0.04451369f);
+  return *s * z * FMA(FMA(p, z, 0.07500521f), z, 0.1666666f);
+}
+
+static inline float fn_arcsin(float x) {
+  float s, more = fn_arcsin_parts(x, &s), rest = 1.57079637f - 2.0f * s;
+  float far = rest + (((1.57079637f - rest) - 2.0f * s) - FMA(2.0f, more, 4.37113883e-8f));
+  float y = fn_copysign(fn_abs(x) <= 0.5f ? s + more : far, x);
+  return x != x ? x : y;
+}
+
+static inline float fn_arccos(float x) {
+  float s, more = fn_arcsin_parts(x, &s);
+  float middle = 1.57079637f - fn_copysign(s + (more + fn_copysign(4.37113883e-8f, x)), x);
+  float far = x > 0.0f ? 2.0f * (s + more) : 3.14159274f - (2.0f * (s + more) + 8.74227766e-8f);
+  return fn_abs(x) <= 0.5f ? middle : far;
 }
 
 /* (tanh(x) - x) / x^3 for |x| < 0.625, from z = x^2. */
@@ -114,36 +288,55 @@ static inline float fn_tanh(float x) {
   return x != x ? x : y;
 }
 
+/* 1 / (1 + exp(-x)) = (result + low) * scale; `more` is added to -|x|. */
+static inline float fn_sigmoid_parts(float x, float more, float *low, float *scale) {
+  float rest, e = fn_exp_parts(-fn_abs(x), more, &rest, scale), bottom = 1.0f + e;
+  *scale = x < 0.0f ? *scale : 1.0f;
+  return fn_quotient(x < 0.0f ? e : 1.0f, x < 0.0f ? rest : 0.0f, bottom, ((1.0f - bottom) + e) + rest, low);
+}
+
 static inline float fn_sigmoid(float x) {
-  float e = fn_exp(-fn_abs(x));
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale), y = (q + low) * scale;
+  return x != x ? x : y;
 }
 
-/* exp(-scale * x^2) for a scale that is a power of two, with what rounding takes from the square (Dekker). */
-static inline float fn_exp_square(float x, float scale) {
-  fn_bits u;
-  u.f = x;
-  u.i &= ~0xfff;
-  float high = u.f, low = x - high, square = x * x;
-  float lost = ((high * high - square) + 2.0f * high * low) + low * low;
-  float e = fn_exp(-scale * square);
-  return e - e * (scale * lost);
+/* x * (q + low) * scale. From 126 on a function that grows as x or falls to 0 has done so. */
+static inline float fn_weighted(float x, float q, float low, float scale) {
+  float y = FMA(x, q, x * low) * scale;
+  return fn_abs(x) < 126.0f ? y : x > 0.0f ? x : x * 0.0f;
 }
 
-/* erfc(x) / exp(-x^2) for x >= 0: s * P(s) with s = 1 / (1 + 0.3 x). */
-static inline float fn_erfc_scaled(float x) {
-  float s = 1.0f / FMA(0.3f, x, 1.0f), v = FMA(2.0f, s, -1.0f);
-  float p = FMA(FMA(FMA(5.23721683e-05f, v, -0.000101131758f), v, -0.000496672175f), v, -0.000180006507f);
-  p = FMA(FMA(FMA(FMA(p, v, 0.00436035264f), v, 0.0204006229f), v, 0.0569611229f), v, 0.118718758f);
-  return s * FMA(FMA(FMA(p, v, 0.198781103f), v, 0.27652356f), v, 0.324979931f);
+/* exp(-by * x^2) = (result + low) * scale, where `by` is a power of two. */
+static inline float fn_bell_parts(float x, float by, float *low, float *scale) {
+  float square = x * x;
+  return fn_exp_parts(-by * square, by * fn_rest(square, x, x), low, scale);
+}
+
+/* erfc(x) = exp(-x^2) * P((x - 2.875) / (x + 2.875)) / (x + 0.5625) for 0 <= x <= 10.5, as (result + low) * scale. */
+static inline float fn_erfc_parts(float x, float *low, float *scale) {
+  float q = FMA(2.0f * x, 1.0f / (x + 2.875f), -1.0f);
+  float p = FMA(FMA(FMA(-0.000117642776f, q, -0.00015667782f), q, 0.0010593861f), q, -0.00015406343f);
+  p = FMA(FMA(FMA(FMA(p, q, -0.008413647f), q, 0.029225718f), q, -0.05477546f), q, 0.059647493f);
+  p = FMA(FMA(FMA(p, q, -0.013978213f), q, -0.08772421f), q, 0.014563839f);
+  float rest, e = fn_bell_parts(x, 1.0f, &rest, scale), high = 0.625f + p, t = p - (high - 0.625f);
+  float top = e * high, bottom = x + 0.5625f;
+  t = FMA(rest, high, FMA(e, t, -fn_rest(top, e, high)));
+  return fn_quotient(top, t, bottom, fn_sum_lost(x, 0.5625f, bottom), low);
 }
 
 static inline float fn_erfc(float x) {
-  float a = fn_abs(x);
-  a = a < 11.0f ? a : 11.0f;
-  float tail = fn_erfc_scaled(a) * fn_exp_square(a, 1.0f);
-  float y = x < 0.0f ? 2.0f - tail : tail;
+  float a = fn_abs(x), low, scale, q = fn_erfc_parts(a < 10.5f ? a : 10.5f, &low, &scale);
+  float tail = (q + low) * scale, y = x < 0.0f ? 2.0f - tail : tail;
   return x != x ? x : y;
+}
+
+/* From 1 on by erfc; below x + x * P(x^2). */
+static inline float fn_erf(float x) {
+  float a = fn_abs(x), z = x * x;
+  float p = FMA(FMA(FMA(7.806904e-05f, z, -0.0007997853f), z, 0.005187162f), z, -0.026853347f);
+  p = FMA(FMA(FMA(p, z, 0.11283579f), z, -0.37612626f), z, 0.12837917f);
+  float near = FMA(x, p, x), far = fn_copysign(1.0f - fn_erfc(a), x);
+  return a < 1.0f ? near : far;
 }
 
 static inline float fn_linear(float x) {
@@ -178,7 +371,7 @@ static inline float fn_elu(float x, float alpha) {
 }
 
 static inline float fn_selu(float x) {
-  return 1.05070098f * (x > 0.0f ? x : 1.67326324f * fn_expm1(x));
+  return (x > 0.0f ? 1.05070102f : 1.75809932f) * (x > 0.0f ? x : fn_expm1(x));
 }
 
 static inline float fn_celu(float x, float alpha) {
@@ -189,8 +382,12 @@ static inline float fn_exponential(float x) {
   return fn_exp(x);
 }
 
+/* log(1 + e^-|x|), for what is added to max(x, 0). */
 static inline float fn_softplus(float x) {
-  return (x < 0.0f ? 0.0f : x) + fn_log1p(fn_exp(-fn_abs(x)));
+  float e = fn_exp(-fn_abs(x)), u = 1.0f + e, lost = (1.0f - u) + e;
+  int large = u > 1.41421356f;
+  float y = fn_log_near((large ? 0.5f * u : u) - 1.0f, large ? 1.0f : 0.0f, lost / u);
+  return (x < 0.0f ? 0.0f : x) + y;
 }
 
 static inline float fn_log_sigmoid(float x) {
@@ -202,19 +399,37 @@ static inline float fn_softsign(float x) {
 }
 
 static inline float fn_silu(float x) {
-  return x * fn_sigmoid(x);
+  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale);
+  return fn_weighted(x, q, low, scale);
 }
 
-/* x * Phi(x) with Phi(x) = erfc(-x / sqrt(2)) / 2; the square is x's own, as that of the rounded x / sqrt(2) is off. */
+/* x * Phi(x) with Phi(-x) = exp(-x^2 / 2) * P((x - 4) / (x + 4)) / (x + 0.8125) for 0 <= x <= 15.5. */
 static inline float fn_gelu(float x) {
-  float a = fn_abs(x);
+  float a = fn_abs(x), low, rest, scale;
   a = a < 15.5f ? a : 15.5f;
-  float tail = 0.5f * fn_erfc_scaled(0.707106781f * a) * fn_exp_square(a, 0.5f);
-  return x * (x > 0.0f ? 1.0f - tail : tail);
+  float q = FMA(2.0f * a, 1.0f / (a + 4.0f), -1.0f);
+  float p = FMA(FMA(FMA(-7.4257805e-05f, q, -5.300076e-05f), q, 0.0007244823f), q, -0.00042355203f);
+  p = FMA(FMA(FMA(FMA(p, q, -0.0050980356f), q, 0.019532513f), q, -0.03798471f), q, 0.04204514f);
+  p = FMA(FMA(FMA(p, q, -0.009321489f), q, -0.0647539f), q, 0.016851211f);
+  float e = fn_bell_parts(a, 0.5f, &rest, &scale), high = 0.4375f + p, t = p - (high - 0.4375f);
+  float top = e * high, bottom = a + 0.8125f;
+  t = FMA(rest, high, FMA(e, t, -fn_rest(top, e, high)));
+  float tail = fn_quotient(top, t, bottom, fn_sum_lost(a, 0.8125f, bottom), &low), main = 1.0f - tail;
+  low = x > 0.0f ? ((1.0f - main) - tail) - low : low;
+  return fn_copysign(fn_weighted(x, x > 0.0f ? main : tail, low, x > 0.0f ? 1.0f : scale), x);
 }
 
+/* x * sigmoid(x * (A + B * x^2)); what rounding takes from the sigmoid's argument shows where it is large. */
 static inline float fn_gelu_tanh(float x) {
-  return x * fn_sigmoid(1.59576912f * FMA(0.044715f * x * x, x, x));
+  float c = x > -12.0f ? x : -12.0f, low, scale;
+  c = c < 12.0f ? c : 12.0f;
+  float z = c * c, b = 0.0713548139f * z, t = 1.59576917f + b, u = c * t;
+  float more = FMA(-0.0713548139f, fn_rest(z, c, c), FMA(2.3988325e-9f, z, -fn_rest(b, 0.0713548139f, z)));
+  more = (fn_sum_lost(1.59576917f, b, t) + more) - 4.534068e-08f;
+  /* With the sign that it has in -|u|. */
+  more = -fn_copysign(1.0f, u) * FMA(c, more, -fn_rest(u, c, t));
+  float q = fn_sigmoid_parts(u, more, &low, &scale);
+  return fn_weighted(x, q, low, scale);
 }
 
 static inline float fn_hard_sigmoid(float x) {
@@ -250,10 +465,17 @@ static inline float fn_soft_shrink(float x, float threshold) {
   return a > threshold ? fn_copysign(a - threshold, x) : 0.0f;
 }
 
-/* x - tanh(x), near 0 from the series, where the difference would cancel. */
+/* x - tanh(x): x^3 * P(x^2) below 1, where the difference would cancel, and |x| - 1 + 2 * sigmoid(-2 |x|) from there. */
 static inline float fn_tanh_shrink(float x) {
-  float z = x * x, near = -(x * z * fn_tanh_series(z));
-  return fn_abs(x) < 0.625f ? near : x - fn_tanh(x);
+  float a = fn_abs(x), z = a * a, cube = a * z, low, scale;
+  float p = FMA(FMA(FMA(0.00011377148f, z, -0.00060319365f), z, 0.0016818146f), z, -0.0038587358f);
+  p = FMA(FMA(FMA(FMA(p, z, 0.009009318f), z, -0.021910703f), z, 0.05397386f), z, -0.13333362f);
+  p = FMA(p, z, 0.083333336f);
+  float high = 0.25f + p, rest = p - (high - 0.25f);
+  rest = FMA(cube, rest, -high * FMA(a, fn_rest(z, a, a), fn_rest(cube, a, z)));
+  float q = fn_sigmoid_parts(-2.0f * a, -0.0f, &low, &scale), far = (a - 1.0f) + 2.0f * ((q + low) * scale);
+  float y = fn_copysign(a < 1.0f ? FMA(cube, high, rest) : far, x);
+  return x != x ? x : y;
 }
 
 /* In double, so that the square neither overflows nor cancels. */
@@ -290,10 +512,11 @@ static inline float fn_prelu(float x, float alpha) {
 
 /* x * tanh(log(1 + e^x)) = x * w / (w + 2) with w = e^x * (e^x + 2); from 20 on the factor is 1. */
 static inline float fn_mish(float x) {
-  float e = fn_exp(x < 20.0f ? x : 20.0f);
-  float w = e * (e + 2.0f);
-  float y = x * (w / (w + 2.0f));
-  return x < 20.0f ? y : x;
+  float rest, low, scale, e = fn_exp_parts(x < 20.0f ? x : 20.0f, -0.0f, &rest, &scale);
+  float sum = e + 2.0f, w = e * sum, bottom = w + 2.0f;
+  float t = FMA(rest, sum, FMA(e, fn_sum_lost(2.0f, e, sum) + rest, -fn_rest(w, e, sum)));
+  float q = fn_quotient(w, t, bottom, fn_sum_lost(2.0f, w, bottom) + t, &low), y = fn_weighted(x, q, low, scale);
+  return x < 20.0f ? fn_copysign(y, x) : x;
 }
 
 /* Towards zero. What does not fit, NaN included, is reported by the caller and becomes 0. */

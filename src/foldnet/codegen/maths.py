@@ -39,6 +39,10 @@ _DEFINED = {
 """What functions name that is none."""
 
 
+_NAMED = re.compile(r"\bfn_\w+(?=\()")
+_LOOPS = re.compile(r"\b(?:for|while) \(")
+
+
 @cache
 def _functions() -> dict[str, str]:
     text = "".join(header(__file__, n) for n in ("maths.h", "rows.h", "texts.h"))
@@ -49,13 +53,38 @@ def _functions() -> dict[str, str]:
     return {re.search(r"static inline \w+ (fn_\w+)\(", f)[1]: f for f in found}  # type: ignore[index]
 
 
-def functions_for(code: str) -> str:
-    """The C of every ``fn_`` function that the code calls, callees first."""
+INLINED = """\
+/* Compilers leave a function of this size alone when it is called from many places, and a loop that calls one has no
+   vectors. */
+#define INLINED static inline __attribute__((always_inline))
+"""
+
+SHARED = """\
+/* One that very many loops call is not written out in each: gcc makes a function of whole vectors of it. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#define SHARED static __attribute__((noinline, simd("notinbranch")))
+#else
+#define SHARED INLINED
+#endif
+"""
+
+MANY = 8
+"""Places up to which a function is written out in each: quicker by the call, but compilers take longer."""
+
+
+def functions_for(code: str, *, inlined: bool = False) -> str:
+    """The C of every ``fn_`` function that the code calls, callees first.
+
+    Args:
+        code: what calls them.
+        inlined: whether functions without loops must become part of the loops that call them, so that these have
+            vectors; gcc and clang only.
+    """
     known = _functions()
     order: dict[str, None] = {}
 
     def need(text: str) -> None:
-        for name in re.findall(r"\bfn_\w+(?=\()", text):
+        for name in _NAMED.findall(text):
             if name in known and name not in order:
                 body = known[name].split("{", 1)[1]
                 need(body)
@@ -63,5 +92,24 @@ def functions_for(code: str) -> str:
 
     need(code)
     texts = [known[name] for name in order]
+    if inlined and texts:
+        inside = {name for text in texts for name in _NAMED.findall(text.split("{", 1)[1])}
+        shared = {name for name in order if name not in inside and _is_shared(name, code)}
+        texts = [INLINED, SHARED, *(_inlined(known[name], name in shared) for name in order)]
+        texts = texts if shared else [text for text in texts if text != SHARED]
     needed = [define for name, define in _DEFINED.items() if any(name in text for text in texts)]
     return "\n".join([*needed, *texts])
+
+
+def _is_shared(name: str, code: str) -> bool:
+    """Whether very many loops call a long function, each of them whatever its data: gcc has no vectors for others."""
+    calls = len(re.findall(rf"\b{name}\(", code))
+    always = len(re.findall(rf" = {name}\([^?;]*\);", code))
+    return calls > MANY and calls == always and "FMA(" in functions_for(f"{name}()")
+
+
+def _inlined(text: str, shared: bool) -> str:
+    """A function as part of the loops that call it, if it has no loop itself; or shared by them."""
+    return (
+        text if _LOOPS.search(text) else text.replace("static inline", "SHARED" if shared else "INLINED", 1)
+    )

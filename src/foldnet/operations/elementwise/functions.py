@@ -152,33 +152,33 @@ EXPRESSIONS: dict[str, Function] = {
     ),
     "log": Function(np.log, "fn_log({0})", "np.log({0})", (lambda o, g, x, y: g / x,)),
     "log1p": Function(np.log1p, "fn_log1p({0})", "np.log1p({0})", (lambda o, g, x, y: g / (1.0 + x),)),
-    "log2": Function(np.log2, "log2f({0})", "np.log2({0})", (lambda o, g, x, y: g / (x * math.log(2)),)),
-    "log10": Function(np.log10, "log10f({0})", "np.log10({0})", (lambda o, g, x, y: g / (x * math.log(10)),)),
+    "log2": Function(np.log2, "fn_log2({0})", "np.log2({0})", (lambda o, g, x, y: g / (x * math.log(2)),)),
+    "log10": Function(np.log10, "fn_log10({0})", "np.log10({0})", (lambda o, g, x, y: g / (x * math.log(10)),)),
     "sin": Function(np.sin, "sinf({0})", "np.sin({0})", (lambda o, g, x, y: g * o.cos(x),), (-1, 1)),
     "cos": Function(np.cos, "cosf({0})", "np.cos({0})", (lambda o, g, x, y: g * -o.sin(x),), (-1, 1)),
     "tan": Function(np.tan, "tanf({0})", "np.tan({0})", (lambda o, g, x, y: g * (1.0 + y * y),)),
     "arcsin": Function(
-        np.arcsin, "asinf({0})", "np.arcsin({0})", (lambda o, g, x, y: g / o.sqrt(1.0 - x * x),),
+        np.arcsin, "fn_arcsin({0})", "np.arcsin({0})", (lambda o, g, x, y: g / o.sqrt(1.0 - x * x),),
         (-math.pi / 2, math.pi / 2),
     ),
     "arccos": Function(
-        np.arccos, "acosf({0})", "np.arccos({0})", (lambda o, g, x, y: -g / o.sqrt(1.0 - x * x),), (0, math.pi)
+        np.arccos, "fn_arccos({0})", "np.arccos({0})", (lambda o, g, x, y: -g / o.sqrt(1.0 - x * x),), (0, math.pi)
     ),
     "arctan": Function(
-        np.arctan, "atanf({0})", "np.arctan({0})", (lambda o, g, x, y: g / (1.0 + x * x),),
+        np.arctan, "fn_arctan({0})", "np.arctan({0})", (lambda o, g, x, y: g / (1.0 + x * x),),
         (-math.pi / 2, math.pi / 2),
     ),
-    "sinh": Function(np.sinh, "sinhf({0})", "np.sinh({0})", (lambda o, g, x, y: g * o.cosh(x),)),
-    "cosh": Function(np.cosh, "coshf({0})", "np.cosh({0})", (lambda o, g, x, y: g * o.sinh(x),), (1, INF)),
+    "sinh": Function(np.sinh, "fn_sinh({0})", "np.sinh({0})", (lambda o, g, x, y: g * o.cosh(x),)),
+    "cosh": Function(np.cosh, "fn_cosh({0})", "np.cosh({0})", (lambda o, g, x, y: g * o.sinh(x),), (1, INF)),
     "arcsinh": Function(
-        np.arcsinh, "asinhf({0})", "np.arcsinh({0})", (lambda o, g, x, y: g / o.sqrt(1.0 + x * x),)
+        np.arcsinh, "fn_arcsinh({0})", "np.arcsinh({0})", (lambda o, g, x, y: g / o.sqrt(1.0 + x * x),)
     ),
     "arccosh": Function(
-        np.arccosh, "acoshf({0})", "np.arccosh({0})", (lambda o, g, x, y: g / o.sqrt(x * x - 1.0),), (0, INF)
+        np.arccosh, "fn_arccosh({0})", "np.arccosh({0})", (lambda o, g, x, y: g / o.sqrt(x * x - 1.0),), (0, INF)
     ),
-    "arctanh": Function(np.arctanh, "atanhf({0})", "np.arctanh({0})", (lambda o, g, x, y: g / (1.0 - x * x),)),
+    "arctanh": Function(np.arctanh, "fn_arctanh({0})", "np.arctanh({0})", (lambda o, g, x, y: g / (1.0 - x * x),)),
     "erf": Function(
-        _float64(_erf), "erff({0})", "np.vectorize(math.erf, otypes=[np.float32])({0})",
+        _float64(_erf), "fn_erf({0})", "np.vectorize(math.erf, otypes=[np.float32])({0})",
         (lambda o, g, x, y: g * (2 / math.sqrt(math.pi)) * o.exp(-x * x),), (-1, 1),
     ),
     "erfc": Function(
@@ -254,15 +254,21 @@ def _silu_slope(o: Any, x: Any, y: Any) -> Any:
 
 def _gelu_slope(o: Any, x: Any, y: Any, approximate: float) -> Any:
     if approximate:
-        t = o.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))
-        return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * x * x)
+        # Beyond 12 nothing changes, and no square may become infinite.
+        x = o.minimum(o.maximum(x, -12.0), 12.0)
+        s = o.sigmoid(1.5957691216057308 * x * (1.0 + 0.044715 * x * x))
+        return s + x * (s * (1.0 - s)) * (1.5957691216057308 * (1.0 + 0.134145 * x * x))
     density = x * 0.3989422804014327 * o.exp(-0.5 * x * x)
     return 0.5 * o.erfc(x * -0.7071067811865476) + density
 
 
 def _mish_slope(o: Any, x: Any, y: Any) -> Any:
-    t = o.tanh(o.softplus(x))
-    return t + x * (1.0 - t * t) * o.sigmoid(x)
+    # y = x w / (w + 2) with w = e (e + 2), e = exp(x); from 20 on y is x.
+    x = o.minimum(x, 20.0)
+    e = o.exp(x)
+    w = e * (e + 2.0)
+    d = w + 2.0
+    return (w + x * (e / d) * (4.0 * (e + 1.0))) / d
 
 
 def _softsign_slope(o: Any, x: Any, y: Any) -> Any:

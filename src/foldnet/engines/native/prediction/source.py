@@ -190,7 +190,7 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
         EXPORT,
         needed(matrix.vector_types(types), "\n".join(kernels)),
         *kernels,
-        maths.functions_for(code),
+        maths.functions_for(code, inlined=True),
         _bad_macro(len(faults)) if faults else "",
         header(__file__, "helpers.h" if threads else "no_helpers.h"),
         header(__file__, "steps.h") if steps or many.steps else "",

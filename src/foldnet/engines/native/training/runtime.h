@@ -21,7 +21,7 @@ typedef uint64_t W8 __attribute__((vector_size(64)));
 #define STORE(p, x) (*(U *)(p) = (U)(x))
 #define SPREAD(x) ((x) - (V){0})
 
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define FMA(a, b, c) __builtin_fmaf(a, b, c)
 #else
 #define FMA(a, b, c) ((a) * (b) + (c))

@@ -221,7 +221,7 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     fit, tiles = header(__file__, "loop.h"), [tile.code() for tile in e.tiles]
     products = [any_product()] if e.any_product else []
     called = needed(kernels, body)
-    functions, threads = maths.functions_for(called + body), header(__file__, "threads.h")
+    functions, threads = maths.functions_for(called + body, inlined=True), header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
     library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), sums_of])
     return "\n".join(

@@ -18,7 +18,7 @@
 #define truncf __builtin_truncf
 #define rintf __builtin_rintf
 
-double sin(double), cos(double), tan(double), exp(double), log(double), log2(double), log10(double);
+double sin(double), cos(double), tan(double), exp(double), log(double);
 float fmodf(float, float);
 
 static inline float sinf(float x) {
@@ -31,42 +31,6 @@ static inline float cosf(float x) {
 
 static inline float tanf(float x) {
   return (float)tan((double)x);
-}
-
-static inline float log2f(float x) {
-  return (float)log2((double)x);
-}
-
-static inline float log10f(float x) {
-  return (float)log10((double)x);
-}
-
-/* For |x| below this the first terms of a series are closer than a difference of numbers near 1. */
-#define SMALL 1e-3
-
-static inline float sinhf(float x) {
-  const double d = (double)x, e = exp(d);
-  return (float)(d < SMALL && d > -SMALL ? d + d * d * d / 6.0 : 0.5 * (e - 1.0 / e));
-}
-
-static inline float coshf(float x) {
-  const double e = exp((double)x);
-  return (float)(0.5 * (e + 1.0 / e));
-}
-
-static inline float asinhf(float x) {
-  const double d = (double)x, a = fabs(d), y = log(a + sqrt(a * a + 1.0));
-  return (float)(a < SMALL ? d - d * d * d / 6.0 : d < 0.0 ? -y : y);
-}
-
-static inline float acoshf(float x) {
-  const double d = (double)x;
-  return d < 1.0 ? NAN : (float)log(d + sqrt((d - 1.0) * (d + 1.0)));
-}
-
-static inline float atanhf(float x) {
-  const double d = (double)x;
-  return (float)(d < SMALL && d > -SMALL ? d + d * d * d / 3.0 : 0.5 * log((1.0 + d) / (1.0 - d)));
 }
 
 /* The angle of (x, y), for y >= 0: of x / y or y / x, halved twice, so that the series has a number below 0.2. */
@@ -89,41 +53,6 @@ static inline float atan2f(float y, float x) {
   return x != x || y != y ? x + y : (float)__builtin_copysign(angle, (double)y);
 }
 
-static inline float atanf(float x) {
-  return atan2f(x, 1.0f);
-}
-
-static inline float asinf(float x) {
-  const double d = (double)x, angle = fn_angle(fabs(d), sqrt((1.0 - d) * (1.0 + d)));
-  return (float)__builtin_copysign(angle, d);
-}
-
-static inline float acosf(float x) {
-  const double d = (double)x;
-  return (float)fn_angle(sqrt((1.0 - d) * (1.0 + d)), d);
-}
-
-/* The sum 2/sqrt(pi) * (x - x^3/3 + x^5/10 - ...) near 0; beyond, a continued fraction of 1 - erf(x). */
-static inline float erff(float x) {
-  const double d = (double)x, a = fabs(d), z = d * d;
-  double y = 1.0;
-  if (a < 2.5) {
-    double term = a;
-    y = a;
-    for (int k = 1; k < 60; k++) {
-      term *= -z / (double)k;
-      y += term / (double)(2 * k + 1);
-    }
-    y *= 1.12837916709551257390;
-  } else if (a < 6.0) {
-    double below = a;
-    for (int k = 60; k > 0; k--)
-      below = a + 0.5 * (double)k / below;
-    y = 1.0 - exp(-z) / (below * 1.77245385090551602730);
-  }
-  return x != x ? x : (float)__builtin_copysign(y, d);
-}
-
 /* exp(y log |x|), whose error in double is far below a float's; with the special cases of C99. */
 static inline float powf(float x, float y) {
   const double a = fabs((double)x), p = (double)y;
@@ -139,7 +68,5 @@ static inline float powf(float x, float y) {
   const double size = exp(p * log(a));
   return (float)(odd && __builtin_signbit(x) ? -size : size);
 }
-
-#undef SMALL
 
 #endif

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from foldnet import system
+from foldnet.at_once import piece
 from foldnet.arrays import Array
 from foldnet.codegen.layout import pack, shape_of_row
 from foldnet.codegen.size_names import lengths_of
@@ -28,9 +29,14 @@ up to eight times as long, for code that is no faster. clang has no such option,
 def default_threads() -> int:
     """Threads of a call: ``$FOLDNET_THREADS``, else the processors that this process and its container may use.
 
+    Of work that is one of several pieces at once, it is what the piece may have.
+
     Raises:
         InputError: the variable is not a positive number.
     """
+    allowed = piece().threads
+    if allowed is not None:
+        return allowed
     chosen = os.environ.get("FOLDNET_THREADS")
     if chosen:
         if not chosen.isdecimal() or int(chosen) < 1:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
     from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
     from foldnet.tracing import trace as trace
+    from foldnet.training.many import fit_many as fit_many
 
 __version__ = "0.1.0"
 
@@ -52,6 +53,7 @@ _HOMES = {
     "Sequential": "foldnet.sequential",
     "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight.explain",
+    "fit_many": "foldnet.training.many",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",

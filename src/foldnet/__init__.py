@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
     from foldnet.tracing import trace as trace
     from foldnet.training.many import fit_many as fit_many
+    from foldnet.training.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ _HOMES = {
     "load_predictor": "foldnet.predictor",
     "predict_parts": "foldnet.scale",
     "recalibrate": "foldnet.insight.statistics.recalibrate",
+    "sweep": "foldnet.training.sweep",
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight.verify",
 }

@@ -136,7 +136,9 @@ def fit_arguments_of(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: ``fit`` has no such argument.
     """
-    known = [name for name in parameters_of(Network.fit) if name not in ("self", "x", "y", "verbose", "monitor")]
+    known = [
+        name for name in parameters_of(Network.fit) if name not in ("self", "x", "y", "verbose", "monitor")
+    ]
     for name in given:
         if name not in known:
             raise ConfigError(f"fit has no argument {name!r}{suggestion(name, known)}")
@@ -213,10 +215,14 @@ def _callbacks(given: Any, number: int) -> list[Any]:
         ConfigError: callbacks that several fits would call at once.
     """
     if given is None or number == 1 and not callable(given):
-        return [given[0] if isinstance(given, list) and given and isinstance(given[0], list) else given] * number
+        return [
+            given[0] if isinstance(given, list) and given and isinstance(given[0], list) else given
+        ] * number
     if callable(given):
         return [given() for _ in range(number)]
-    if not isinstance(given, list) or not all(entry is None or isinstance(entry, list | tuple) for entry in given):
+    if not isinstance(given, list) or not all(
+        entry is None or isinstance(entry, list | tuple) for entry in given
+    ):
         raise ConfigError(
             "callbacks of several networks cannot be the same objects: give a function that makes them, such as "
             "callbacks=lambda: [EarlyStopping(patience=5)], or a list with a list of callbacks for each network"

@@ -39,7 +39,8 @@ class Piece:
     stop: Event | None = None
 
 
-_piece: ContextVar[Piece] = ContextVar("piece", default=Piece())
+ALONE = Piece()
+_piece: ContextVar[Piece] = ContextVar("piece", default=ALONE)
 
 
 def piece() -> Piece:
@@ -150,5 +151,5 @@ class _Crew(Generic[T]):
                 number, piece_of_work = entry
                 try:
                     self.ended.put((number, piece_of_work()))
-                except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+                except BaseException as error:
                     self.ended.put(error)

@@ -1,4 +1,4 @@
-"""The training programs of networks that this process has seen: making one takes as long as many steps of a small network.
+"""The training programs of networks that this process has seen: making one takes as long as many steps.
 
 What is kept knows no network: it has numbers in the place of layers.
 """

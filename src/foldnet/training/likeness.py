@@ -1,7 +1,7 @@
 """Whether two networks have the same training program: a key of all that the program is made from.
 
-Names of layers (they are numbered through a process), initial values and the learning rate are not in a program, so they
-are not in its key. Code of the user may do anything, so a network with any of it is like no other.
+Names of layers (they are numbered through a process), initial values and the learning rate are not in a program, so
+they are not in its key. Code of the user may do anything, so a network with any of it is like no other.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Walk:
         """
         kind = type(value)
         if kind in _PLAIN:
-            self.found += (kind, value)
+            self.found.extend((kind, value))
             return
         rule = _RULES.get(kind)
         if rule is not None:
@@ -124,7 +124,7 @@ class _Walk:
         if state is None:
             slots = [name for cls in kind.__mro__ for name in cls.__dict__.get("__slots__", ())]
             state = {name: getattr(owner, name) for name in slots if hasattr(owner, name)}
-        self.found += (kind, len(state))
+        self.found.extend((kind, len(state)))
         for name, value in state.items():
             if name not in without:
                 self.found.append(name)
@@ -144,7 +144,7 @@ class _Walk:
             self.layers[value] = None
         if isinstance(value, Network):
             self._of_foldnet(type(value))
-            self.found += (type(value), value.trainable)
+            self.found.extend((type(value), value.trainable))
             self.network(value)
         elif isinstance(value, SymbolicTensor):
             self.value((value.shape, value.dtype, value.index))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from foldnet.at_once import default_threads, run_at_once
-from foldnet.errors import ConfigError, FoldnetError, InputError
+from foldnet.errors import ConfigError, FoldnetError
 from foldnet.network import Network
 from foldnet.signatures import parameters_of
 from foldnet.training.arguments import count, optional_count, verbosity
@@ -16,7 +16,7 @@ from foldnet.training.callbacks import History
 from foldnet.training.fit_arguments import FitArguments
 from foldnet.training.fit_data import first_inputs
 from foldnet.training.loop import fit
-from foldnet.training.progress import Progress, progress_for
+from foldnet.training.progress import progress_for
 from foldnet.training.python_metrics import runs_in_python
 from foldnet.training.suggestions import suggestion
 from foldnet.training.user_data import trainer_for
@@ -45,8 +45,8 @@ def fit_many(
         models: compiled networks. They may not share layers, nor the object of an optimizer.
         x: rows, as for ``fit``; or a list of them.
         y: targets; or a list of them.
-        seeds: of shuffling and Dropout; a list of one for each. By default each network has the seed that it got when it
-            was compiled.
+        seeds: of shuffling and Dropout; or a list of them. By default each network has the seed that it got when it was
+            compiled.
         threads: networks that are trained at the same time; by default as many as there are processors, or
             ``$FOLDNET_THREADS``.
         verbose: 0 shows nothing, 1 a bar over the networks (on a terminal only), 2 two lines for each.
@@ -61,8 +61,8 @@ def fit_many(
         ConfigError: arguments that contradict each other, or a list with another number of entries.
         InputError: data that does not fit a network.
 
-    An error names the network by its place in ``models``. It ends the other fits after a whole step, as Ctrl+C does; the
-    networks can be used then, and those that were not begun are as before.
+    An error names the network by its place in ``models``. It ends the other fits after a whole step, as Ctrl+C does;
+    all networks can be used then, and some have not been trained.
 
     Callbacks are called in the thread that trains their network, at the same time as those of others: what they share
     must stand that.
@@ -124,8 +124,8 @@ def one_for_each(name: str, value: Any, number: int) -> list[Any]:
         return one_for_each(name, list(value), number)
     if name in ("x", "validation_data") and number > 1 and is_stream(value):
         raise ConfigError(
-            f"{name} gives batches, which one network at a time can read: give a list with batches for each network, or "
-            "arrays for all"
+            f"{name} gives batches, which one network at a time can read: give a list with batches for each network, "
+            "or arrays for all"
         )
     return [value] * number
 
@@ -188,7 +188,7 @@ def _networks(models: Any) -> list[Network]:
             before = owner.setdefault(id(part), (i, what))
             if before[0] != i:
                 raise ConfigError(
-                    f"models[{before[0]}] and models[{i}] have the same {what}, which would be trained by both at once; "
+                    f"models[{before[0]}] and models[{i}] have the same {what}, which both would change at once; "
                     "build each network anew"
                 )
     return networks
@@ -214,7 +214,7 @@ def _callbacks(given: Any, number: int) -> list[Any]:
     Raises:
         ConfigError: callbacks that several fits would call at once.
     """
-    if given is None or number == 1 and not callable(given):
+    if given is None or (number == 1 and not callable(given)):
         return [
             given[0] if isinstance(given, list) and given and isinstance(given[0], list) else given
         ] * number
@@ -233,7 +233,8 @@ def _callbacks(given: Any, number: int) -> list[Any]:
         for callback in entry or ():
             if seen.setdefault(id(callback), i) != i:
                 raise ConfigError(
-                    f"models[{seen[id(callback)]}] and models[{i}] have the same callback {callback!r}; make one for each"
+                    f"models[{seen[id(callback)]}] and models[{i}] have the same callback {callback!r}; make one for "
+                    "each"
                 )
     return entries
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 
-from foldnet.arrays import Array
 from foldnet.at_once import run_at_once
-from foldnet.errors import ConfigError, InputError
+from foldnet.errors import ConfigError
 from foldnet.network import Network
 from foldnet.random import set_random_seed
 from foldnet.training.arguments import count, verbosity
-from foldnet.training.data import is_arraylike
 from foldnet.training.fit_arguments import FitArguments
+from foldnet.training.folds import Fold, folds_of
 from foldnet.training.loop import fit
 from foldnet.training.many import begin, fit_arguments_of, named, threads_for
 from foldnet.training.progress import progress_for
 from foldnet.training.suggestions import suggestion
 from foldnet.training.sweep_result import SweepResult, SweepRow
-from foldnet.training.user_data import split_validation, trainer_for
+from foldnet.training.user_data import trainer_for
 
 Settings = Mapping[str, Any]
-Fold = tuple[Any, Any]
-"""The numbers of the rows to train on, and of those to judge by."""
 
 
 def sweep(
@@ -48,16 +45,16 @@ def sweep(
     verbose: Any = "auto",
     **fit_arguments: Any,
 ) -> SweepResult:
-    """Train a network with many settings at full use of all processors, and compare them on rows it was not trained on.
+    """Train a network with many settings, on all processors, and compare them on rows that it was not trained on.
 
-    Each setting is trained once for each seed and fold, always from weights that ``set_random_seed(seed)`` and ``build``
-    give, so that settings differ in nothing else. Results do not depend on the number of threads.
+    Each setting is trained once for each seed and fold, always from the weights that ``set_random_seed(seed)`` and
+    ``build`` give, so that settings differ in nothing else. Results do not depend on the number of threads.
 
     Args:
         build: called with a setting's entries as arguments; returns a compiled network.
-        settings: a list of values for each argument, all of whose combinations are tried; or the settings themselves as
-            dicts: a list of them, or scikit-learn's ``ParameterGrid`` or ``ParameterSampler``. Entries that ``build`` does
-            not take and ``fit`` does, such as ``batch_size`` and ``epochs``, are for ``fit``.
+        settings: a list of values for each argument, all of whose combinations are tried; or the settings themselves
+            as dicts: a list of them, or scikit-learn's ``ParameterGrid`` or ``ParameterSampler``. Entries that ``build``
+            does not take and ``fit`` does, such as ``batch_size`` and ``epochs``, are for ``fit``.
         x: rows: an array or a table, or a tuple, list or dict of them.
         y: targets.
         cv: a number of folds (of shuffled rows), one of scikit-learn's splitters, or pairs of row numbers
@@ -71,8 +68,8 @@ def sweep(
         threads: networks that are trained at the same time; by default as many as there are processors, or
             ``$FOLDNET_THREADS``.
         verbose: 0 shows nothing, 1 a bar over the fits (on a terminal only), 2 two lines for each.
-        fit_arguments: further arguments of ``fit``, such as ``epochs``. ``callbacks`` is a function that makes those of one
-            fit; they see the rows to judge by as the validation data.
+        fit_arguments: further arguments of ``fit``, such as ``epochs``. ``callbacks`` is a function that makes those of
+            one fit; they see the rows to judge by as the validation data.
 
     Returns:
         SweepResult: a row for each setting, and the best one.
@@ -94,7 +91,7 @@ def sweep(
     """
     chosen = _all_settings(settings)
     every_seed = [count(seed, "seeds", 0) for seed in ([seeds] if isinstance(seeds, int) else seeds)]
-    folds = _folds(x, y, sample_weight, cv, validation_split, validation_data)
+    folds = folds_of(x, y, sample_weight, cv, validation_split, validation_data)
     given = fit_arguments_of(fit_arguments | {"sample_weight": None})
     if given["callbacks"] is not None and not callable(given["callbacks"]):
         raise ConfigError(
@@ -233,74 +230,3 @@ def _all_settings(settings: Any) -> list[Settings]:
     if not found:
         raise ConfigError("settings has no setting to try")
     return found
-
-
-def _folds(x: Any, y: Any, weight: Any, cv: Any, split: float, data: Any) -> list[Fold]:
-    """The arguments of ``fit`` and those of ``evaluate``, for each fold.
-
-    Raises:
-        ConfigError: not exactly one way to find rows to judge by.
-    """
-    if (cv is not None) + bool(split) + (data is not None) != 1:
-        raise ConfigError(
-            "a setting is judged by rows that it was not trained on: give one of cv=5, validation_split=0.2 and "
-            "validation_data=(x, y)"
-        )
-    whole = {"x": x, "y": y, "sample_weight": weight}
-    if data is not None:
-        if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
-            raise ConfigError("validation_data must be (x, y) or (x, y, sample_weight)")
-        return [(whole, dict(zip(whole, (*data, None)[:3], strict=True)))]
-    rows = _rows(x)
-    pairs: Iterable[Any]
-    if split:
-        cut = split_validation(rows, split)
-        pairs = [(np.arange(cut), np.arange(cut, rows))]
-    elif hasattr(cv, "split"):
-        pairs = cv.split(x, y)
-    elif isinstance(cv, Iterable):
-        pairs = cv
-    else:
-        pairs = _shuffled_folds(rows, count(cv, "cv", 2))
-    parts = [tuple(np.asarray(part) for part in pair) for pair in pairs]
-    return [
-        ({k: taken(v, train) for k, v in whole.items()}, {k: taken(v, test) for k, v in whole.items()})
-        for train, test in parts
-    ]
-
-
-def _shuffled_folds(rows: int, number: int) -> Iterator[tuple[Array, Array]]:
-    if number > rows:
-        raise ConfigError(f"cv={number} folds need as many rows, and there are {rows}")
-    order = np.random.default_rng(0).permutation(rows)
-    for test in np.array_split(order, number):
-        left = np.ones(rows, bool)
-        left[test] = False
-        yield np.flatnonzero(left), np.sort(test)
-
-
-def _rows(x: Any) -> int:
-    while isinstance(x, Mapping | tuple | list) and not _is_rows(x):
-        x = next(iter(x.values() if isinstance(x, Mapping) else x))
-    try:
-        return len(x)
-    except TypeError:
-        raise InputError(f"x must be an array or a table, got {type(x).__name__}") from None
-
-
-def taken(data: Any, rows: Array) -> Any:
-    """Some rows of an array, of a table, or of each in a tuple, list or dict of them."""
-    if data is None:
-        return None
-    if isinstance(data, Mapping):
-        return {name: taken(value, rows) for name, value in data.items()}
-    if isinstance(data, tuple | list) and not _is_rows(data):
-        return type(data)(taken(value, rows) for value in data)
-    if hasattr(data, "iloc"):
-        return data.iloc[rows]
-    return data[rows] if is_arraylike(data) else np.asarray(data)[rows]
-
-
-def _is_rows(data: Any) -> bool:
-    """Whether a tuple or list is the rows themselves, and not several arrays."""
-    return isinstance(data, tuple | list) and not any(is_arraylike(v) and np.ndim(v) for v in data)

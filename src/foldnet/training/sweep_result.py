@@ -58,7 +58,8 @@ class SweepResult:
         rows: as given.
         name: as given.
 
-    >>> result = SweepResult([SweepRow(0, {"units": 4}, [0.5, 0.25], {}, 0.1), SweepRow(1, {"units": 8}, [1.0], {}, 0.2)], "loss")
+    >>> rows = [SweepRow(0, {"units": 4}, [0.5, 0.25], {}, 0.1), SweepRow(1, {"units": 8}, [1.0], {}, 0.2)]
+    >>> result = SweepResult(rows, "loss")
     >>> result.best.settings, result.best.score
     ({'units': 4}, 0.375)
     >>> print(result)

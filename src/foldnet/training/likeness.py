@@ -77,7 +77,7 @@ class _Walk:
     """
 
     def __init__(self) -> None:
-        self.found: list[Hashable] = []
+        self.found: list[Any] = []
         self.layers: dict[Layer, None] = {}
         self._numbers: dict[int, int] = {}
         self._kept: list[object] = []  # so that no number of an object is given again

@@ -53,7 +53,7 @@ def sweep(
     Args:
         build: called with a setting's entries as arguments; returns a compiled network.
         settings: a list of values for each argument, all of whose combinations are tried; or the settings themselves
-            as dicts: a list of them, or scikit-learn's ``ParameterGrid`` or ``ParameterSampler``. Entries that ``build``
+            as dicts: a list, or scikit-learn's ``ParameterGrid`` or ``ParameterSampler``. Entries that ``build``
             does not take and ``fit`` does, such as ``batch_size`` and ``epochs``, are for ``fit``.
         x: rows: an array or a table, or a tuple, list or dict of them.
         y: targets.

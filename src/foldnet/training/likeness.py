@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -185,6 +185,10 @@ class _Walk:
         self.found.append(partial)
         self.value((function.func, function.args, function.keywords))
 
+    def _method(self, method: MethodType) -> None:
+        self.found.append(MethodType)
+        self.value((method.__func__, method.__self__))
+
     @staticmethod
     def _of_foldnet(value: Any) -> None:
         if not str(getattr(value, "__module__", "")).startswith("foldnet."):
@@ -199,4 +203,5 @@ _RULES: Mapping[type, Callable[[_Walk, Any], None]] = {
     dict: _Walk._mapping,
     FunctionType: _Walk._function,
     partial: _Walk._partial,
+    MethodType: _Walk._method,
 }

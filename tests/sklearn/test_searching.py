@@ -110,7 +110,13 @@ def test_the_public_names():
 @pytest.mark.parametrize("batch_norm", [None, "batch"])
 def test_a_search_in_threads_finds_what_one_thread_finds(batch_norm):
     grid = {"learning_rate": [1e-3, 0.05], "hidden_layer_sizes": [(6,), (4, 3)]}
-    shared = {"epochs": 5, "dropout": 0.2, "normalization": batch_norm, "early_stopping": True, "random_state": 3}
+    shared = {
+        "epochs": 5,
+        "dropout": 0.2,
+        "normalization": batch_norm,
+        "early_stopping": True,
+        "random_state": 3,
+    }
     alone = GridSearchCV(FoldnetClassifier(**shared), grid, cv=3, n_jobs=1).fit(X, Y)
     with parallel_config("threading"):
         together = GridSearchCV(FoldnetClassifier(**shared), grid, cv=3, n_jobs=2).fit(X, Y)

@@ -114,7 +114,9 @@ def test_a_network_that_differs_is_trained_as_alone(programs, monkeypatch):
 def test_networks_alike_share_their_program(programs):
     def network(rate):
         model = Sequential([Input((6,)), layers.Dense(4, kernel_initializer="he_normal"), layers.Dense(2)])
-        model.compile(optimizers.RMSprop(rate), losses.MeanSquaredError(), metrics=[metrics.MeanAbsoluteError()])
+        model.compile(
+            optimizers.RMSprop(rate), losses.MeanSquaredError(), metrics=[metrics.MeanAbsoluteError()]
+        )
         return model
 
     first, second = network(0.1), network(0.2)
@@ -148,15 +150,35 @@ def test_logs_of_several_outputs_have_each_network_s_own_names(programs):
     assert not set(histories[0]) & set(histories[1]) - {"loss"}
     for history in histories:
         assert len(history) == 6
+        values = list(history.values())
+        absolute = [v for name, v in history.items() if name.endswith("mae")]
+        assert len(set(map(tuple, values))) == 5  # the second output's loss is the same as its metric
+        assert absolute[1] == [v for name, v in history.items() if name.endswith("_loss")][1]
         assert np.isfinite(list(history.values())).all()
 
 
-def test_code_of_the_user_is_never_taken_for_the_same(programs):
-    factor = [1.0]
+FACTOR = 1.0
 
-    def loss(y_true, y_pred):
-        return ops.mean(ops.square(y_true - y_pred), axis=-1) * factor[0]
 
+def loss(y_true, y_pred):
+    """Depends on what nobody sees."""
+    return ops.mean(ops.square(y_true - y_pred), axis=-1) * FACTOR
+
+
+def test_weights_that_are_constants_of_a_program_are_compared(programs):
+    def network(mean):
+        model = built(norm_trainable=False)
+        norm = next(layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+        norm.set_weight("moving_mean", np.full(5, mean))
+        return fitted(model)
+
+    first, second, again = network(0.5), network(-0.5), network(0.5)
+    assert first[0]["loss"] != second[0]["loss"]
+    assert first[0]["loss"] == again[0]["loss"]
+    assert len(programs) == 2
+
+
+def test_code_of_the_user_is_never_taken_for_the_same(programs, monkeypatch):
     def network(own_loss):
         set_random_seed(0)
         model = Sequential([Input((6,)), layers.Dense(2)])
@@ -164,7 +186,7 @@ def test_code_of_the_user_is_never_taken_for_the_same(programs):
         return model
 
     first = fitted(network(loss))[0]["loss"]
-    factor[0] = 2.0
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
     assert fitted(network(loss))[0]["loss"][0] == pytest.approx(2 * first[0], rel=0.1)
     assert len(programs) == 2
 

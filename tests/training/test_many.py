@@ -11,6 +11,7 @@ import pytest
 from foldnet import Input, Model, Sequential, fit_many, layers, optimizers
 from foldnet.at_once import piece
 from foldnet.callbacks import Callback, EarlyStopping, LambdaCallback
+from foldnet.engines.native.training.program import NativeTraining
 from foldnet.errors import ConfigError, InputError
 from foldnet.metrics import Metric
 from foldnet.utils import set_random_seed
@@ -154,20 +155,27 @@ def test_several_inputs_for_all_are_in_a_tuple_or_a_dict():
     ):
         ours = networks(two_inputs)
         assert_same(ours, theirs, fit_many(ours, x, Y, epochs=2, threads=2), singles)
-    with pytest.raises(ConfigError, match="x is a list of 2, and there are 7 networks: a list has one entry for each"):
+    with pytest.raises(
+        ConfigError, match="x is a list of 2, and there are 7 networks: a list has one entry for each"
+    ):
         fit_many(networks(two_inputs), [X[:, :2], X[:, 2:]], Y)
 
 
-def test_they_run_at_the_same_time_and_each_has_one_thread():
-    together, seen = threading.Barrier(2, timeout=600), []
+def test_they_run_at_the_same_time_and_each_has_one_thread(monkeypatch):
+    together, seen, jobs, run = threading.Barrier(2, timeout=600), [], [], NativeTraining._run
+
+    def looked_at(self, job, should_stop):
+        jobs.append(job.threads)
+        return run(self, job, should_stop)
 
     class Meet(Callback):
         def on_epoch_end(self, epoch, logs=None):
             seen.append(piece().threads)
             together.wait()  # broken if they ran one after the other
 
+    monkeypatch.setattr(NativeTraining, "_run", looked_at)
     fit_many([network(), network(1)], X, Y, epochs=2, callbacks=Meet, threads=2)
-    assert seen == [1] * 4
+    assert seen == jobs == [1] * 4
     assert piece().threads is None
 
 

@@ -8,6 +8,7 @@ from sklearn.model_selection import KFold, ParameterGrid
 from foldnet import Input, Model, Sequential, layers, optimizers, sweep
 from foldnet.callbacks import EarlyStopping
 from foldnet.errors import ConfigError
+from foldnet.training.folds import folds_of
 from foldnet.training.sweep_result import SweepResult, SweepRow
 from foldnet.utils import set_random_seed
 
@@ -19,7 +20,9 @@ GRID = {"units": [2, 7], "rate": [1e-6, 0.02]}
 
 
 def build(units=3, rate=0.01):
-    model = Sequential([Input((4,)), layers.Dense(units, activation="relu"), layers.Dropout(0.1), layers.Dense(1)])
+    model = Sequential(
+        [Input((4,)), layers.Dense(units, activation="relu"), layers.Dropout(0.1), layers.Dense(1)]
+    )
     model.compile(optimizers.Adam(rate), "mse", metrics=["mae"])
     return model
 
@@ -71,6 +74,13 @@ def test_ways_to_say_settings_and_rows():
 
 
 def test_every_fold_is_judged_once_by_rows_that_were_not_seen():
+    for train, held in folds_of(X, Y, WEIGHT, 4, 0.0, None):
+        assert len(train["x"]) in (67, 68)
+        both = np.concatenate([train["x"], held["x"]])
+        np.testing.assert_array_equal(both[np.lexsort(both.T)], X[np.lexsort(X.T)])
+        rows = [int(np.flatnonzero((row == X).all(1))[0]) for row in held["x"]]
+        np.testing.assert_array_equal(held["y"], Y[rows])
+        np.testing.assert_array_equal(held["sample_weight"], WEIGHT[rows])
     seen = []
 
     def folds():
@@ -101,7 +111,9 @@ def test_callbacks_see_the_rows_to_judge_by_and_are_made_for_each_fit():
 
 def test_the_best_is_by_what_a_metric_means():
     def classifier(rate):
-        model = Sequential([Input((4,)), layers.Dense(16, activation="relu"), layers.Dense(1, activation="sigmoid")])
+        model = Sequential(
+            [Input((4,)), layers.Dense(16, activation="relu"), layers.Dense(1, activation="sigmoid")]
+        )
         model.compile(optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
         return model
 
@@ -151,7 +163,9 @@ def test_what_is_refused():
 
 def test_the_table():
     rows = [
-        SweepRow(i, {"units": i, "name": f"n{i}\x1b"}, [value, value + 1], {"loss": value, "mae": 2 * value}, 0.5)
+        SweepRow(
+            i, {"units": i, "name": f"n{i}\x1b"}, [value, value + 1], {"loss": value, "mae": 2 * value}, 0.5
+        )
         for i, value in enumerate([3.0, float("nan"), 1.0])
     ]
     result = SweepResult(rows, "loss")

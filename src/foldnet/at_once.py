@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Generic, TypeVar
 
 from foldnet import system
@@ -21,9 +20,6 @@ T = TypeVar("T")
 
 LOOK = 0.1
 """Seconds after which the thread that waits for others looks for signals, where waiting for a thread hides them."""
-
-AHEAD = 2
-"""Pieces that are made ready for each thread. More would only take memory."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,10 @@ def run_at_once(
     """Run pieces of work on several threads; their results in order.
 
     Args:
-        pieces: taken from this iterator in order, in the caller's thread, little by little.
+        pieces: taken from this iterator in order, by one thread at a time, as each is begun.
         threads: on which they run; with 1 in the caller's thread.
         each: threads that compiled code may use for one piece.
-        done: called in the caller's thread with the number and the result of each as it is done.
+        done: called with the number and the result of each as it is done, by one thread at a time.
 
     Raises:
         BaseException: what a piece raised, or the iterator, or a signal's handler such as Ctrl+C's. The pieces that are
@@ -94,62 +90,51 @@ def run_at_once(
                 found.append(piece_of_work())
                 done(number, found[-1])
         return found
-    return _Crew[T](threads, each, done).run(pieces)
+    return _Crew[T](pieces, each, done).run(threads)
 
 
 class _Crew(Generic[T]):
     """Threads that run pieces of work; see ``run_at_once``."""
 
-    def __init__(self, threads: int, each: int, done: Callable[[int, T], None]) -> None:
-        self.done = done
+    def __init__(self, pieces: Iterable[Callable[[], T]], each: int, done: Callable[[int, T], None]) -> None:
+        self.pieces, self.done = enumerate(pieces), done
         self.results: dict[int, T] = {}
-        self.running = 0
-        self.most = threads * AHEAD
+        self.errors: list[BaseException] = []
         self.stop = Event()
         self.piece = Piece(each, self.stop)
-        self.todo: SimpleQueue[tuple[int, Callable[[], T]] | None] = SimpleQueue()
-        self.ended: SimpleQueue[tuple[int, T] | BaseException] = SimpleQueue()
-        self.threads = [Thread(target=self._work, daemon=True) for _ in range(threads)]
+        self.turn = Lock()
 
-    def run(self, pieces: Iterable[Callable[[], T]]) -> list[T]:
+    def run(self, count: int) -> list[T]:
         """Run them all."""
-        for thread in self.threads:
+        # Each thread goes on with what holds here, such as NumPy's handling of errors.
+        threads = [Thread(target=copy_context().run, args=(self._work,), daemon=True) for _ in range(count)]
+        for thread in threads:
             thread.start()
         try:
-            for entry in enumerate(pieces):
-                self.todo.put(entry)
-                self.running += 1
-                while self.running >= self.most:
-                    self._take()
-            while self.running:
-                self._take()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(LOOK)
         finally:
             self.stop.set()
-            for _ in self.threads:
-                self.todo.put(None)
-            for thread in self.threads:
+            for thread in threads:
                 thread.join()
+        if self.errors:
+            raise self.errors[0]  # the others ended because of it
         return [self.results[number] for number in sorted(self.results)]
 
-    def _take(self) -> None:
-        """Wait for a piece to end."""
-        while True:
-            try:
-                ended = self.ended.get(timeout=LOOK)
-                break
-            except Empty:
-                continue
-        self.running -= 1
-        if isinstance(ended, BaseException):
-            raise ended
-        self.results[ended[0]] = ended[1]
-        self.done(*ended)
-
     def _work(self) -> None:
-        with as_piece(self.piece):
-            while (entry := self.todo.get()) is not None and not self.stop.is_set():
-                number, piece_of_work = entry
-                try:
-                    self.ended.put((number, piece_of_work()))
-                except BaseException as error:
-                    self.ended.put(error)
+        try:
+            with as_piece(self.piece):
+                while (entry := self._next()) is not None:
+                    number, piece_of_work = entry
+                    result = piece_of_work()
+                    with self.turn:
+                        self.results[number] = result
+                        self.done(number, result)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            self.errors.append(error)
+            self.stop.set()
+
+    def _next(self) -> tuple[int, Callable[[], T]] | None:
+        with self.turn:
+            return None if self.stop.is_set() else next(self.pieces, None)

@@ -189,9 +189,9 @@ def test_an_error_names_its_network_and_stops_the_others(threads):
         return [[Fails()] if i == 1 else [] for i in range(3)]
 
     models = [network(i) for i in range(3)]
+    # Without being stopped, the first would run for hours.
+    epochs = [1 if threads == 1 else 10**9, 5, 5]
     with pytest.raises(ZeroDivisionError, match="own mistake") as raised:
-        # Without being stopped, the first would run for hours.
-        epochs = [1 if threads == 1 else 10**9, 5, 5]
         fit_many(models, X, Y, epochs=epochs, callbacks=callbacks(), threads=threads)
     assert raised.value.__notes__ == ["in models[1]"]
     assert np.isfinite(models[0].predict(X)).all()

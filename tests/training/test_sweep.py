@@ -171,7 +171,7 @@ def test_the_table():
     result = SweepResult(rows, "loss")
     assert [row.number for row in result.ranked()] == [2, 0, 1]
     assert [row.number for row in SweepResult(rows, "loss", largest=True).ranked()] == [0, 2, 1]
-    assert len(result) == 3 and result[1].number == 1
+    assert [len(result), result[1].number] == [3, 1]
     assert str(result).splitlines() == [
         "3 settings, best loss 1.5:",
         "units    name  loss  spread  seconds",

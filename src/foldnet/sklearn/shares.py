@@ -12,8 +12,8 @@ from foldnet.at_once import Piece, piece
 def own_share() -> Piece:
     """The piece of work that a fit is: inside joblib one of several, else whatever its thread is at.
 
-    joblib sets ``OMP_NUM_THREADS`` for its processes; its threads get one thread each. ``FOLDNET_THREADS`` is the user's
-    own word, and goes before both.
+    joblib sets ``OMP_NUM_THREADS`` for its processes; its threads get one thread each. ``FOLDNET_THREADS`` is the
+    user's own word, and goes before both.
     """
     now = piece()
     if "FOLDNET_THREADS" in os.environ or now.threads is not None or not _inside_joblib():

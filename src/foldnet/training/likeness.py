@@ -126,7 +126,12 @@ class _Walk:
             state = {name: getattr(owner, name) for name in slots if hasattr(owner, name)}
         self.found.extend((kind, len(state)))
         for name, value in state.items():
-            if name not in without:
+            if name in without:
+                continue
+            kind = type(value)
+            if kind in _PLAIN:  # here only because most are, and a call takes longer
+                self.found.extend((name, kind, value))
+            else:
                 self.found.append(name)
                 self.value(value)
 
@@ -162,7 +167,11 @@ class _Walk:
     def _list(self, values: Sequence[Any]) -> None:
         self.found += (type(values), len(values))
         for value in values:
-            self.value(value)
+            kind = type(value)
+            if kind in _PLAIN:
+                self.found.extend((kind, value))
+            else:
+                self.value(value)
 
     def _mapping(self, values: Mapping[Any, Any]) -> None:
         self.found += (dict, len(values))

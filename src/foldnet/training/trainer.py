@@ -21,6 +21,7 @@ from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target, in_program
 from foldnet.training.data import Rows
 from foldnet.training.known_programs import ready_program
+from foldnet.training.known_tables import step_table
 from foldnet.training.predicted_outputs import predicted
 from foldnet.training.program import WEIGHT, Owners, loss_sum, metric_sum, output_names
 from foldnet.training.python_metrics import PythonMetrics
@@ -112,7 +113,7 @@ class Trainer:
         plan = FitPlan(
             batch_size,
             epochs,
-            optimizer.table(optimizer.steps, steps),
+            step_table(optimizer, optimizer.steps, steps),
             self.orders,
             shuffle,
             self.seed,

@@ -100,7 +100,8 @@ class _Crew(Generic[T]):
         self.pieces, self.done = enumerate(pieces), done
         self.results: dict[int, T] = {}
         self.errors: list[BaseException] = []
-        self.stop = Event()
+        self.stop, self.ended = Event(), Event()
+        self.working = 0
         self.piece = Piece(each, self.stop)
         self.turn = Lock()
 
@@ -108,19 +109,22 @@ class _Crew(Generic[T]):
         """Run them all."""
         # Each thread goes on with what holds here, such as NumPy's handling of errors.
         threads = [Thread(target=copy_context().run, args=(self._work,), daemon=True) for _ in range(count)]
+        self.working = count
         for thread in threads:
             thread.start()
         try:
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(LOOK)
+            self._wait()
         finally:
             self.stop.set()
-            for thread in threads:
-                thread.join()
+            self._wait()
         if self.errors:
             raise self.errors[0]  # the others ended because of it
         return [self.results[number] for number in sorted(self.results)]
+
+    def _wait(self) -> None:
+        # Not by join: in Python 3.11 a join that Ctrl+C interrupts takes the thread for ended from then on.
+        while not self.ended.wait(LOOK):
+            pass
 
     def _work(self) -> None:
         try:
@@ -131,9 +135,13 @@ class _Crew(Generic[T]):
                     with self.turn:
                         self.results[number] = result
                         self.done(number, result)
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+        except BaseException as error:
             self.errors.append(error)
             self.stop.set()
+        with self.turn:
+            self.working -= 1
+            if not self.working:
+                self.ended.set()
 
     def _next(self) -> tuple[int, Callable[[], T]] | None:
         with self.turn:

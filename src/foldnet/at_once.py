@@ -109,10 +109,9 @@ class _Crew(Generic[T]):
         """Run them all."""
         # Each thread goes on with what holds here, such as NumPy's handling of errors.
         threads = [Thread(target=copy_context().run, args=(self._work,), daemon=True) for _ in range(count)]
-        self.working = count
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                self._start(thread)
             self._wait()
         finally:
             self.stop.set()
@@ -120,6 +119,21 @@ class _Crew(Generic[T]):
         if self.errors:
             raise self.errors[0]  # the others ended because of it
         return [self.results[number] for number in sorted(self.results)]
+
+    def _start(self, thread: Thread) -> None:
+        with self.turn:
+            self.working += 1
+        try:
+            thread.start()
+        except BaseException:  # the system has no room for it
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        with self.turn:
+            self.working -= 1
+            if not self.working:
+                self.ended.set()
 
     def _wait(self) -> None:
         # Not by join: in Python 3.11 a join that Ctrl+C interrupts takes the thread for ended from then on.
@@ -138,10 +152,7 @@ class _Crew(Generic[T]):
         except BaseException as error:
             self.errors.append(error)
             self.stop.set()
-        with self.turn:
-            self.working -= 1
-            if not self.working:
-                self.ended.set()
+        self._leave()
 
     def _next(self) -> tuple[int, Callable[[], T]] | None:
         with self.turn:

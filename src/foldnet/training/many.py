@@ -189,7 +189,7 @@ def _networks(models: Any) -> list[Network]:
             if before[0] != i:
                 raise ConfigError(
                     f"models[{before[0]}] and models[{i}] have the same {what}, which both would change at once; "
-                    "build each network anew"
+                    "build a new one for each"
                 )
     return networks
 

@@ -82,7 +82,9 @@ def main(arguments=None):
     parser.add_argument("--folds", type=int, default=5, help="how many folds (5)")
     parser.add_argument("--epochs", type=int, default=50, help="epochs of each fit (50)")
     parser.add_argument("--jobs", type=int, default=-1, help="fits at the same time (as many as processors)")
-    parser.add_argument("--backend", default="threading", help="threading or loky, which is processes (threading)")
+    parser.add_argument(
+        "--backend", default="threading", help="threading or loky, which is processes (threading)"
+    )
     parser.add_argument(
         "--keras", action="store_true", help=f"time Keras on the first {KERAS_SETTINGS} settings"
     )

@@ -67,7 +67,7 @@ WEIGHT = "sum of weights"
 
 
 def loss_sum(number: int) -> str:
-    """The name of the accumulator of a loss. It has no layer's name in it, since networks of one kind share a program."""
+    """The name of the accumulator of a loss; without a layer's name, since networks of one kind share a program."""
     return f"loss {number}"
 
 

@@ -200,6 +200,22 @@ def test_an_error_names_its_network_and_stops_the_others(threads):
         fit_many([network(i) for i in range(3)], [X, X, X[:9]], Y, threads=threads)
 
 
+def test_a_system_without_room_for_threads(monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def refused(self):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        start(self)
+
+    models = [network(i) for i in range(3)]
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        fit_many(models, X, Y, epochs=2, threads=2)
+    assert not started[0].is_alive() or started[0].join(600) is None
+
+
 def test_arguments_that_contradict_each_other():
     models = [network(i) for i in range(2)]
     shared = layers.Dense(1)

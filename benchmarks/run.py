@@ -8,6 +8,7 @@ BENCHMARKS = (
     "predict.py",
     "deep.py",
     "train.py",
+    "many.py",
     "insight.py",
     "passes.py",
     "lengths.py",

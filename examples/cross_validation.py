@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 
 from foldnet.sklearn import FoldnetRegressor
@@ -31,8 +32,12 @@ def chosen(count):
     return [every[i] for i in order]
 
 
-def with_foldnet(x, y, settings, folds, epochs, jobs):
-    """The search, as anyone writes it."""
+def with_foldnet(x, y, settings, folds, epochs, jobs, backend="threading"):
+    """The search, as anyone writes it.
+
+    Threads share what is compiled, and start at once; processes (``"loky"``) take a while to start, and then share all
+    of the work.
+    """
     # One value in each list: GridSearchCV takes a list of grids, and these have one point each.
     grids = [{name: [value] for name, value in setting.items()} for setting in settings]
     search = GridSearchCV(
@@ -43,7 +48,8 @@ def with_foldnet(x, y, settings, folds, epochs, jobs):
         n_jobs=jobs,
         refit=False,
     )
-    return search.fit(x, y)
+    with parallel_config(backend):
+        return search.fit(x, y)
 
 
 def keras_error(x, y, setting, folds, epochs):
@@ -75,7 +81,10 @@ def main(arguments=None):
     parser.add_argument("--settings", type=int, default=100, help="how many settings (100)")
     parser.add_argument("--folds", type=int, default=5, help="how many folds (5)")
     parser.add_argument("--epochs", type=int, default=50, help="epochs of each fit (50)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    parser.add_argument("--jobs", type=int, default=-1, help="fits at the same time (as many as processors)")
+    parser.add_argument(
+        "--backend", default="threading", help="threading or loky, which is processes (threading)"
+    )
     parser.add_argument(
         "--keras", action="store_true", help=f"time Keras on the first {KERAS_SETTINGS} settings"
     )
@@ -87,7 +96,7 @@ def main(arguments=None):
     folds = KFold(options.folds, shuffle=True, random_state=0)
 
     started = time.perf_counter()
-    search = with_foldnet(x, y, settings, folds, options.epochs, options.jobs)
+    search = with_foldnet(x, y, settings, folds, options.epochs, options.jobs, options.backend)
     took = time.perf_counter() - started
     fits = len(settings) * options.folds
     print(f"foldnet: {len(settings)} settings, {fits} fits of {options.epochs} epochs in {took:.1f} s")

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
     from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
     from foldnet.tracing import trace as trace
+    from foldnet.training.many import fit_many as fit_many
+    from foldnet.training.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
@@ -52,12 +54,14 @@ _HOMES = {
     "Sequential": "foldnet.sequential",
     "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight.explain",
+    "fit_many": "foldnet.training.many",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
     "predict_parts": "foldnet.scale",
     "recalibrate": "foldnet.insight.statistics.recalibrate",
+    "sweep": "foldnet.training.sweep",
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight.verify",
 }

@@ -7,13 +7,15 @@ import sys
 
 import numpy as np
 import pytest
-from joblib import parallel_config
+from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
+from foldnet.at_once import piece
+from foldnet.callbacks import Callback
 from foldnet.sklearn import FoldnetClassifier, FoldnetRegressor
 
 SETTINGS = {"hidden_layer_sizes": (6,), "learning_rate": 0.03, "epochs": 20, "random_state": 0}
@@ -103,3 +105,50 @@ def test_the_public_names():
     assert "True" in run(
         "import foldnet, foldnet.sklearn as s; print(foldnet.FoldnetRegressor is s.FoldnetRegressor)"
     )
+
+
+@pytest.mark.parametrize("batch_norm", [None, "batch"])
+def test_a_search_in_threads_finds_what_one_thread_finds(batch_norm):
+    grid = {"learning_rate": [1e-3, 0.05], "hidden_layer_sizes": [(6,), (4, 3)]}
+    shared = {
+        "epochs": 5,
+        "dropout": 0.2,
+        "normalization": batch_norm,
+        "early_stopping": True,
+        "random_state": 3,
+    }
+    alone = GridSearchCV(FoldnetClassifier(**shared), grid, cv=3, n_jobs=1).fit(X, Y)
+    with parallel_config("threading"):
+        together = GridSearchCV(FoldnetClassifier(**shared), grid, cv=3, n_jobs=2).fit(X, Y)
+    for name, values in alone.cv_results_.items():
+        if name.endswith("_score"):
+            np.testing.assert_array_equal(values, together.cv_results_[name], err_msg=name)
+    np.testing.assert_array_equal(
+        alone.best_estimator_.predict_proba(X), together.best_estimator_.predict_proba(X)
+    )
+
+
+def test_a_fit_beside_others_has_the_threads_that_joblib_gives(monkeypatch):
+    given = []
+
+    class Look(Callback):
+        def on_train_begin(self, logs=None):
+            given.append(piece().threads)
+
+    def fit(i):
+        FoldnetClassifier(**SETTINGS | {"epochs": 1}, callbacks=[Look()]).fit(X, Y)
+
+    def found():
+        given.clear()
+        Parallel(n_jobs=2, backend="threading")(delayed(fit)(i) for i in range(2))
+        return given
+
+    monkeypatch.delenv("FOLDNET_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    fit(0)
+    assert given == [None]
+    assert found() == [1, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # as joblib sets it in its processes
+    assert found() == [3, 3]
+    monkeypatch.setenv("FOLDNET_THREADS", "2")
+    assert found() == [None, None]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Sequential, layers
-from foldnet.engines.native.prediction.program import default_threads
+from foldnet.at_once import default_threads
 from foldnet.engines.native.training.program import MOST_THREADS
 
 SCRIPT = """

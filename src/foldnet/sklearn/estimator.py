@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from foldnet.arrays import Array
+from foldnet.at_once import as_piece
 from foldnet.callbacks import EarlyStopping
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Model
@@ -28,6 +29,7 @@ from foldnet.sklearn.design import (
     column_statistics,
     new_seed,
 )
+from foldnet.sklearn.shares import own_share
 from foldnet.training import optimizers
 from foldnet.training.user_data import trainer_for
 
@@ -220,9 +222,10 @@ class FoldnetEstimator(BaseEstimator):
         if issparse(x):
             orders = new_seed(check_random_state(self.random_state))
             rows = {"x": sparse.SparseRows(x, y, weights, size, orders), "shuffle": False}
-        history = self._learner().fit(
-            **rows, epochs=epochs, validation_data=kept_back, callbacks=callbacks, verbose=self.verbose
-        )
+        with as_piece(own_share()):
+            history = self._learner().fit(
+                **rows, epochs=epochs, validation_data=kept_back, callbacks=callbacks, verbose=self.verbose
+            )
         for name, values in history.history.items():
             self.history_[name] = [*self.history_.get(name, []), *values]
         self.loss_curve_ = self.history_["loss"]

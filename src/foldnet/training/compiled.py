@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
@@ -94,20 +94,18 @@ class Compiled:
     def plans(self, targets: Sequence[Target]) -> tuple[list[LossPlan], list[OutputPlan]]:
         """The losses, and the metrics of each output, for targets of these shapes."""
         resolved = self.resolved(targets)
-        losses, seen = [], dict[str, int]()
+        losses = []
         for term in self.terms:
             loss = term.loss
             if isinstance(term.at, int):
                 loss = loss_for(loss, targets[term.at], self.network.outputs[term.at].shape)
-            count = seen[term.name] = seen.get(term.name, 0) + 1
-            name = term.name if count == 1 else f"{term.name} {count}"
-            losses.append(LossPlan(name, loss.weighted_rows, term.weight, term.at))
+            losses.append(LossPlan(loss.weighted_rows, term.weight, term.at))
         plans = [
             OutputPlan(
                 [
-                    RowMetric(name, metric.weighted_rows, weighted)
-                    for name, metric, weighted in metrics
-                    if isinstance(metric, SummedMetric) and not runs_in_python(metric)
+                    RowMetric(metric.weighted_rows, weighted)
+                    for _, metric, weighted in metrics
+                    if in_program(metric)
                 ],
                 target.shape,
                 weight_shape=target.weight,
@@ -176,6 +174,11 @@ class Compiled:
                 if name in (metric.name, f"{names[i]}_{metric.name}"):
                     return metric.direction
         return None
+
+
+def in_program(metric: Metric) -> TypeGuard[SummedMetric]:
+    """Whether the program of a network computes a metric, from sums over rows."""
+    return isinstance(metric, SummedMetric) and not runs_in_python(metric)
 
 
 def compile_network(network: Network, given: CompileArguments) -> Compiled:

@@ -8,27 +8,45 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from foldnet.at_once import piece
+
+
+def end_if_asked() -> None:
+    """Raise the KeyboardInterrupt of another thread that started this one.
+
+    Raises:
+        KeyboardInterrupt: it asked this one to end.
+    """
+    stop = piece().stop
+    if stop is not None and stop.is_set():
+        raise KeyboardInterrupt
+
 
 class Interrupts:
     """A context manager: the first SIGINT asks the engine to stop, a second one raises KeyboardInterrupt at once.
 
-    It does nothing outside the main thread (where Python delivers no signals), or if SIGINT has another handler.
+    Outside the main thread (where Python delivers no signals), and if SIGINT has another handler, only the thread that
+    started this one can ask; see ``at_once``.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self._stop = piece().stop
         self._before: Any = None
-        self._ours = threading.current_thread() is threading.main_thread()
+        self._ours = self._stop is None and threading.current_thread() is threading.main_thread()
 
     @property
     def should_stop(self) -> Callable[[], bool] | None:
-        """A function that the engine calls from time to time; None if SIGINT is not handled here."""
+        """A function that the engine calls from time to time; None if nobody can ask."""
+        if self._stop is not None:
+            return self._stop.is_set
         return (lambda: self.asked) if self._ours else None
 
     def check(self) -> None:
         """Raise the KeyboardInterrupt that was held back, if there was one."""
         if self.asked:
             raise KeyboardInterrupt
+        end_if_asked()
 
     def __enter__(self) -> Self:
         if self._ours:

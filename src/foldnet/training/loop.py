@@ -20,7 +20,7 @@ from foldnet.training.data import Rows
 from foldnet.training.evaluation import added, evaluate_rows
 from foldnet.training.fit_arguments import FitArguments
 from foldnet.training.fit_data import FitData, first_inputs, fit_data
-from foldnet.training.interrupts import Interrupts
+from foldnet.training.interrupts import Interrupts, end_if_asked
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
 from foldnet.training.user_data import gather, trainer_for
@@ -286,6 +286,7 @@ class _Run:
         return self.validation is not None and self.given.validates_after(epoch)
 
     def _stopped(self) -> bool:
+        end_if_asked()
         return bool(self.trainer.network.stop_training)
 
     def _call_not_finite(self, result: FitResult, step: int = 0) -> None:

@@ -34,19 +34,17 @@ class RowMetric:
     The metric's value is computed in Python from the sums over all rows.
     """
 
-    name: str
     rows: MetricRows
     weighted: bool = False
 
 
 @dataclass(frozen=True)
 class LossPlan:
-    """One loss: its name, its function, its weight in the total, and the indices of its outputs.
+    """One loss: its function, its weight in the total, and the indices of its outputs.
 
     The indices are nested like the arrays that the loss takes: one index, or a list, tuple or dict of them.
     """
 
-    name: str
     rows: LossRows
     weight: float
     at: Any
@@ -67,8 +65,16 @@ class OutputPlan:
 WEIGHT = "sum of weights"
 """Last part of the name of the accumulator of a metric's weights."""
 
-LOSS = "a loss"
-"""First part of the name of the accumulator of a loss."""
+
+def loss_sum(number: int) -> str:
+    """The name of the accumulator of a loss; without a layer's name, since networks of one kind share a program."""
+    return f"loss {number}"
+
+
+def metric_sum(output: int, number: int) -> str:
+    """The name of the accumulator of one of an output's metrics."""
+    return f"output {output}, metric {number}"
+
 
 Decays = Callable[[Layer, str], bool]
 
@@ -151,7 +157,7 @@ def _judged(
     true, pred, given = ([Expression(b, v) for v in values] for values in (targets, predictions, weights))
     summed: list[Expression] = []
     accumulators: list[Accumulator] = []
-    for loss in losses:
+    for number, loss in enumerate(losses):
         at, one = flatten(loss.at), not is_nested(loss.at)
         # A loss over several outputs uses the first output's sample weights and, as in Keras, no mask.
         mask = masks[loss.at] if one else None
@@ -159,11 +165,11 @@ def _judged(
             pack(loss.at, [true[i] for i in at]), pack(loss.at, [pred[i] for i in at]), given[at[0]], mask
         )
         summed.append(rows * loss.weight if loss.weight != 1 else rows)
-        accumulators.append(Accumulator(f"{LOSS}/{loss.name}", rows.value, 1))
-    for i, (name, plan) in enumerate(zip(names, plans, strict=True)):
-        for metric in plan.metrics:
+        accumulators.append(Accumulator(loss_sum(number), rows.value, 1))
+    for i, plan in enumerate(plans):
+        for number, metric in enumerate(plan.metrics):
             found = metric.rows(true[i], pred[i], given[i] if metric.weighted else None, masks[i])
-            accumulators += _accumulators(f"{name}/{metric.name}", *found)
+            accumulators += _accumulators(metric_sum(i, number), *found)
     total = summed[0]
     for part in [*summed[1:], *_penalties(b)]:
         total = total + part

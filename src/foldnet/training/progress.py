@@ -29,14 +29,14 @@ class Lines(Progress):
 
     live = True
 
-    def __init__(self, epochs: int, steps: int | None) -> None:
-        self.epochs, self.steps = epochs, steps
+    def __init__(self, epochs: int, steps: int | None, counted: str = "Epoch") -> None:
+        self.epochs, self.steps, self.counted = epochs, steps, counted
         self.started = time.perf_counter()
 
     def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
         """Print the epoch's number, and below it the time it took and its logs."""
         now = time.perf_counter()
-        print(f"Epoch {number + 1}/{self.epochs}\n{line(self.steps, now - self.started, logs)}")
+        print(f"{self.counted} {number + 1}/{self.epochs}\n{line(self.steps, now - self.started, logs)}")
         self.started = now
 
 
@@ -45,12 +45,12 @@ class Bar(Progress):
 
     live = True
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, counted: str = "Epoch") -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
         self.bar = RichProgress(
-            TextColumn("Epoch"), MofNCompleteColumn(), BarColumn(bar_width=20), TimeElapsedColumn(),
+            TextColumn(counted), MofNCompleteColumn(), BarColumn(bar_width=20), TimeElapsedColumn(),
             TextColumn("{task.description}"),
         )  # fmt: skip
         self.task = self.bar.add_task("", total=epochs)
@@ -95,14 +95,14 @@ def _number(value: object) -> str:
     return str(value)
 
 
-def progress_for(verbose: Verbosity, epochs: int, steps: int | None) -> Progress:
-    """The display that ``verbose`` asks for."""
+def progress_for(verbose: Verbosity, epochs: int, steps: int | None, counted: str = "Epoch") -> Progress:
+    """The display that ``verbose`` asks for, of epochs or of something else that is counted."""
     match verbose:
         case 0:
             return Progress()
         case 1 | "auto":
-            return Bar(epochs) if sys.stderr.isatty() and sys.stdout.isatty() else Progress()
+            return Bar(epochs, counted) if sys.stderr.isatty() and sys.stdout.isatty() else Progress()
         case 2:
-            return Lines(epochs, steps)
+            return Lines(epochs, steps, counted)
         case _:
             assert_never(verbose)

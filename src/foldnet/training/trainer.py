@@ -18,11 +18,12 @@ from foldnet.network import Network
 from foldnet.operations.batch.numpy import wrong_rows
 from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
-from foldnet.training.compiled import Compiled, Target
+from foldnet.training.compiled import Compiled, Target, in_program
 from foldnet.training.data import Rows
-from foldnet.training.metrics import SummedMetric
+from foldnet.training.known_programs import ready_program
+from foldnet.training.known_tables import step_table
 from foldnet.training.predicted_outputs import predicted
-from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
+from foldnet.training.program import WEIGHT, Owners, loss_sum, metric_sum, output_names
 from foldnet.training.python_metrics import PythonMetrics
 
 
@@ -74,18 +75,11 @@ class Trainer:
         frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
         key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.kind)
         if self._program is None or key != self._key or self._constants_changed():
-            program, self._owners = self.compiled.program(targets, rows.absent)
-            self._program = program.bound([(None, *a.shape[1:]) for a in rows.arrays])
-            self._engine = training_engine(self._program)
+            ready = ready_program(self.compiled, targets, rows, training_engine)
+            self._program, self._engine = ready.program, ready.engine
+            self._owners, self._fixed = ready.owners, ready.fixed
             self._key = key
             self.targets = targets
-            owned = set(self._owners.values())
-            self._fixed = [
-                (layer, name, array)
-                for layer in self.network.single_layers()
-                for name, array in layer.named_weights.items()
-                if (layer, name) not in owned
-            ]
         return self._program
 
     def _constants_changed(self) -> bool:
@@ -119,7 +113,7 @@ class Trainer:
         plan = FitPlan(
             batch_size,
             epochs,
-            optimizer.table(optimizer.steps, steps),
+            step_table(optimizer, optimizer.steps, steps),
             self.orders,
             shuffle,
             self.seed,
@@ -251,23 +245,23 @@ class Trainer:
     def columns(self, sums: Sums, epochs: Sequence[int]) -> dict[str, list[float]]:
         """``logs`` of several epochs: for each name the values of all epochs."""
         rows = np.maximum(sums.rows[epochs], 1.0)
-        names = output_names(self.network)
         given = {a.name: values[epochs] for a, values in zip(self._accumulators(), sums.values, strict=True)}
         columns = {"loss": (sums.loss[epochs] / rows + sums.regularization[epochs]).tolist()}
         resolved = self.compiled.resolved(self.targets)
-        losses, _ = self.compiled.plans(self.targets)
-        if len(losses) > 1:
-            for plan, term in zip(losses, self.compiled.terms, strict=True):
-                columns[f"{term.name}_loss"] = (given[f"{LOSS}/{plan.name}"][:, 0] / rows).tolist()
-        for name, metrics in zip(names, resolved, strict=True):
+        if len(self.compiled.terms) > 1:
+            for number, term in enumerate(self.compiled.terms):
+                columns[f"{term.name}_loss"] = (given[loss_sum(number)][:, 0] / rows).tolist()
+        for output, metrics in enumerate(resolved):
+            number = 0
             for title, metric, _ in metrics:
-                if not isinstance(metric, SummedMetric) or f"{name}/{title}" not in given:
+                if not in_program(metric):
                     _put(columns, title, [sums.results.get(title, np.nan)] * len(epochs))
                     continue
-                weight = given.get(f"{name}/{title}/{WEIGHT}")
+                name = metric_sum(output, number)
+                number += 1
+                weight = given.get(f"{name}/{WEIGHT}")
                 totals = rows if weight is None else weight[:, 0]
-                values = given[f"{name}/{title}"]
-                found = [metric.result_of(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+                found = [metric.result_of(v, t) for v, t in zip(given[name], totals.tolist(), strict=True)]
                 _put(columns, title, found)
         self.network.logged = {name: values[-1] for name, values in columns.items() if values}
         return dict(sorted(columns.items()))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from foldnet import system
 from foldnet.arrays import Array
+from foldnet.at_once import default_threads
 from foldnet.codegen.layout import pack, shape_of_row
 from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native import cache
@@ -24,20 +23,6 @@ from foldnet.graph.sizes import free
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
 up to eight times as long, for code that is no faster. clang has no such option, and is not to speak of it."""
-
-
-def default_threads() -> int:
-    """Threads of a call: ``$FOLDNET_THREADS``, else the processors that this process and its container may use.
-
-    Raises:
-        InputError: the variable is not a positive number.
-    """
-    chosen = os.environ.get("FOLDNET_THREADS")
-    if chosen:
-        if not chosen.isdecimal() or int(chosen) < 1:
-            raise InputError(f"FOLDNET_THREADS is {chosen!r}; it must be a number of threads, 1 or more")
-        return int(chosen)
-    return system.processors()
 
 
 Rows = list[tuple[tuple[int, ...], type[np.generic]]]

@@ -11,9 +11,9 @@ from math import prod
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.at_once import default_threads, piece
 from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.native import cache
-from foldnet.engines.native.prediction.program import default_threads
 from foldnet.engines.native.training.known import known_source
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.op import INT
@@ -254,7 +254,7 @@ class NativeTraining:
                     b.slots[k, at : at + size] = slot.ravel()
                 if v.name in state.averages:
                     b.averages[at : at + size] = state.averages[v.name].ravel()
-        chosen = default_threads() if threads is None else threads
+        chosen = threads or piece().threads or default_threads()
         job.threads = min(chosen, MOST_THREADS)
         job.batch, job.chunk = batch, judged if self.program.by_batch else lanes
         job.slice, job.bad_epoch = SLICE, -1

@@ -57,10 +57,37 @@ def drawing() -> str:
         grid(110, 110, 8, 3, block(range(4), range(3)), "y, a tile"),
     ]
     panels = [
-        panel(0, "One row", ["A number of x times a row of the kernel:", "a vector of units. The kernel is read once,", "so that memory sets the pace."], row),
-        panel(1, "Rows as lanes", ["A vector of one feature of 16 rows times", "a number of the kernel; all layers of a", "block in turn. For narrow networks."], lanes),
-        panel(2, "Rows in memory", ["A few rows times a panel's columns stay", "in registers; a panel serves all rows of a", "block. For wide networks."], rows),
-    ]  # fmt: skip
+        panel(
+            0,
+            "One row",
+            [
+                "A number of x times a row of the kernel:",
+                "a vector of units. The kernel is read once,",
+                "so that memory sets the pace.",
+            ],
+            row,
+        ),
+        panel(
+            1,
+            "Rows as lanes",
+            [
+                "A vector of one feature of 16 rows times",
+                "a number of the kernel; all layers of a",
+                "block in turn. For narrow networks.",
+            ],
+            lanes,
+        ),
+        panel(
+            2,
+            "Rows in memory",
+            [
+                "A few rows times a panel's columns stay",
+                "in registers; a panel serves all rows of a",
+                "block. For wide networks.",
+            ],
+            rows,
+        ),
+    ]
     width = 3 * WIDTH + 2 * PAD + 2
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {HEIGHT + 2}' role='img'>"

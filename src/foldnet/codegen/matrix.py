@@ -14,8 +14,16 @@ from __future__ import annotations
 from foldnet.codegen.expressions import plus, times
 
 STRETCH = 256
-TILE = 8
 PANEL = 4
+
+
+def tile(simd: int) -> int:
+    """Units of the largest tile of two vectors of lanes, so that all of it fits the registers.
+
+    >>> tile(16), tile(8)
+    (8, 4)
+    """
+    return 4 if simd == 8 else 8
 
 
 def panels(units: int, simd: int) -> tuple[int, ...]:

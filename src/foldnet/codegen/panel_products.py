@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from foldnet.codegen.convolution import tallest
+from foldnet.codegen.convolution import tallest, together
 from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.loops import laid_out
 from foldnet.codegen.matrix import STRETCH
 from foldnet.codegen.product_tiles import ProductTile
 
@@ -42,11 +43,21 @@ class PanelProduct:
         return f"panels{self.vectors}v{self.size}" + (f"p{self.part}" if self.part else "")
 
     @property
+    def groups(self) -> list[tuple[int, list[ProductTile]]]:
+        """First column of the vectors that a tile has, and tiles that cover any number of rows, the highest first."""
+        most, found = together(self.simd), []
+        for first in range(0, self.vectors, most):
+            vectors = min(most, self.vectors - first)
+            part = self.part if first + vectors == self.vectors else 0
+            tall = tallest(vectors, self.simd)
+            heights = sorted({tall, -(-tall // 2), -(-tall // 4), 1}, reverse=True)
+            found.append((first * self.size, [ProductTile(n, vectors, self.size, part) for n in heights]))
+        return found
+
+    @property
     def tiles(self) -> list[ProductTile]:
-        """Tiles that cover any number of rows, the highest first."""
-        tall = tallest(self.vectors, self.simd)
-        found = sorted({tall, -(-tall // 2), -(-tall // 4), 1}, reverse=True)
-        return [ProductTile(height, self.vectors, self.size, self.part) for height in found]
+        """All of them."""
+        return [tile for _, tiles in self.groups for tile in tiles]
 
     def cost(self, inputs: int) -> float:
         """Of one row and one panel, in multiply-adds of whole vectors, as measured; storing results included."""
@@ -64,20 +75,23 @@ class PanelProduct:
             f"      const float *b = w + {times('((long)p * inputs + s)', self.width)};",
             f"      const float *start = bias && !more ? bias + {times('p', self.width)} : NULL;",
             f"      const float least = s + {STRETCH} < inputs ? -(float)INFINITY : low;",
-            "      int m = 0;",
+            *(line for group in self.groups for line in self._in_tiles(*group)),
         ]
-        for tile in self.tiles:
-            head = (
-                f"for (; {plus('m', tile.rows - 1)} < rows; m += {tile.rows})"
-                if tile.rows > 1
-                else "for (; m < rows; m++)"
-            )
-            lines.append(f"      {head}")
-            lines.append(
-                f"        {tile.name}(count, x + m * ldx + s, ldx, 1, b, {self.width}, start, "
-                f"y + m * ldy + {times('p', self.width)}, ldy, more, least);"
-            )
         return "\n".join([*lines, "    }", "}"]) + "\n"
+
+    def _in_tiles(self, column: int, tiles: list[ProductTile]) -> list[str]:
+        """Calls for all rows and the columns from this one on."""
+        start = f"start ? {plus('start', column)} : NULL" if column else "start"
+        place = plus("y + m * ldy", times("p", self.width), column)
+        lines = ["      {", "        int m = 0;"]
+        for tile in tiles:
+            call = (
+                f"{tile.name}(count, x + m * ldx + s, ldx, 1, {plus('b', column)}, {self.width}, {start}, "
+                f"{place}, ldy, more, least);"
+            )
+            step = f"m += {tile.rows}" if tile.rows > 1 else "m++"
+            lines += laid_out([f"for (; {plus('m', tile.rows - 1)} < rows; {step})"], call, "        ")
+        return [*lines, "      }"]
 
 
 def kernels(products: Collection[PanelProduct]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from foldnet.codegen.convolution import tallest, tile_turns, together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop
-from foldnet.codegen.matrix import STRETCH, TILE, panels, row_name, together_in_a_row
+from foldnet.codegen.matrix import STRETCH, panels, row_name, tile, together_in_a_row
 from foldnet.codegen.product_tiles import Columns
 from foldnet.engines.native.prediction.products import Product, tile_calls
 from foldnet.engines.native.prediction.steps import Lines, Step, in_order
@@ -46,7 +46,7 @@ def dense_calls(body: BlockWriter, node: Node[Op], low: float) -> Lines:
     if body.lanes == 1:
         return calls.for_a_row(body.base(x), body.base(node.output))
     heads = ["  " + loop("m", 0, positions)] if several else []
-    if len(widths) == 1 and units <= TILE and inputs <= STRETCH:
+    if len(widths) == 1 and units <= tile(body.simd) and inputs <= STRETCH:
         return [*heads, *(f"  {'  ' * len(heads)}{line}" for line in calls.lines(at_x, at_y))]
     return [
         f"{heads[0]} {{" if heads else "  {",
@@ -202,19 +202,19 @@ class _Calls:
                 f"{plus(y, times(column, lanes))}, {'count, s > 0' if stretched else f'{inputs}, 0'});"
             )
 
-        width = self.widths[0]
-        full = self.units // width if width % TILE == 0 else 0
+        width, high = self.widths[0], tile(self.body.simd)
+        full = self.units // width if width % high == 0 else 0
         if full > 1:
-            heads = [loop("p", 0, full), f"for (int u = 0; u < {width}; u += {TILE})"]
-            body = call(TILE, plus(times("p", width), "u"), plus(times("p", width * inputs), "u"), width)
+            heads = [loop("p", 0, full), f"for (int u = 0; u < {width}; u += {high})"]
+            body = call(high, plus(times("p", width), "u"), plus(times("p", width * inputs), "u"), width)
             lines += laid_out(heads, body, indent)
         else:
             full = 0
         column = full * width
         for width in self.widths[full:]:
             left = min(width, self.units - column)
-            for u in range(0, left, TILE):
-                size = min(TILE, left - u)
+            for u in range(0, left, high):
+                size = min(high, left - u)
                 lines.append(indent + call(size, column + u, column * inputs + u, width))
             column += width
         return [*lines, "}"] if stretched else lines

@@ -1,0 +1,113 @@
+"""The sides of a comparison, each in a process of its own with its own threads, which take turns.
+
+A side that fails, or gives no answer in time, is left out of a case; why is kept in ``left_out``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import select
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from networks import as_installed
+
+from peers import Peer, environment
+
+WORKER = Path(__file__).with_name("worker.py")
+PATIENCE = 150.0
+"""Seconds that an answer may take; the longest are compilations."""
+
+
+class LeftOutError(Exception):
+    """A side could not do a case."""
+
+
+class Side:
+    """One side's process, started when it is first asked."""
+
+    def __init__(self, peer: Peer, threads: int) -> None:
+        self.peer, self.threads = peer, threads
+        self.process: subprocess.Popen[bytes] | None = None
+        self.said: Any = None
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """What the worker's method answers.
+
+        Raises:
+            LeftOutError: it failed, ended or gave no answer in time.
+        """
+        if self.process is None:
+            self.said = tempfile.TemporaryFile()
+            pipe = subprocess.PIPE
+            variables = as_installed() | environment(self.peer, self.threads)
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", str(WORKER), str(self.threads)],
+                stdin=pipe, stdout=pipe, stderr=self.said, env=variables,
+            )  # fmt: skip
+        given, answers = self.process.stdin, self.process.stdout
+        assert given is not None and answers is not None
+        try:
+            pickle.dump((method, arguments), given)
+            given.flush()
+            if not select.select([answers], [], [], PATIENCE)[0]:
+                raise LeftOutError(f"no answer in {PATIENCE:g} s")
+            status, answer = pickle.load(answers)
+        except LeftOutError:
+            self.close()
+            raise
+        except (EOFError, OSError, pickle.UnpicklingError):
+            last = self.last_words()
+            self.close()
+            raise LeftOutError(f"its process ended: {last}") from None
+        if status == "failed":
+            raise LeftOutError(answer)
+        return answer
+
+    def last_words(self) -> str:
+        """What the process wrote last."""
+        self.said.seek(0)
+        lines = self.said.read().decode(errors="replace").strip().splitlines()
+        return lines[-1][:200] if lines else "without a word"
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.said.close()
+            self.process = None
+
+
+@dataclass
+class Sides:
+    """All sides with so many threads.
+
+    Attributes:
+        peers: by name.
+        threads: of each.
+        left_out: what could not be timed: case, side, reason.
+    """
+
+    peers: dict[str, Peer]
+    threads: int
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.started = {name: Side(peer, self.threads) for name, peer in self.peers.items()}
+
+    def __enter__(self) -> Sides:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for side in self.started.values():
+            side.close()
+
+    def leave_out(self, case: str, name: str, reason: str) -> None:
+        """Remember and say that a side is not there."""
+        self.left_out.append({"case": case, "threads": self.threads, "side": name, "why": reason})
+        print(f"  left out: {name} in {case}, {self.threads} threads: {reason}", flush=True)

@@ -40,17 +40,15 @@ def by_turns(sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort
         title: of the case, for what is left out.
         effort: how many turns.
     """
-    counts: dict[str, int] = {}
-    turns: dict[str, int] = {}
+    counts: dict[str, int] = dict.fromkeys(slots, 1)
+    turns: dict[str, int] = dict.fromkeys(slots, 0)
     times: dict[str, list[float]] = {name: [] for name in slots}
     for k in range(-2, effort.most):
         for name, (side, slot) in slots.items():
-            if name in turns and k >= turns[name]:
-                continue
-            if name not in times:
+            if name not in times or k >= turns[name] or (k == -1 and counts[name] == 1 and turns[name] <= SHORT):
                 continue
             try:
-                taken = sides.started[side].ask("turn", slot, counts.get(name, 1))
+                taken = sides.started[side].ask("turn", slot, counts[name])
             except LeftOutError as reason:
                 sides.leave_out(title, name, str(reason))
                 del times[name]

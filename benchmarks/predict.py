@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -17,21 +18,18 @@ SLOT = "predict"
 
 
 def prepared(case: Any, sides: Sides) -> dict[str, dict[str, Any]]:
-    """The sides that are ready and have our results, with what they answered.
-
-    Raises:
-        SystemExit: foldnet itself could not do the case.
-    """
+    """The sides that are ready and have our results, with what they answered; none if foldnet itself failed."""
     ready: dict[str, dict[str, Any]] = {}
     for name, peer in sides.peers.items():
         if peer.one_row and case.rows > 1:
             continue
+        start = time.perf_counter()
         try:
             found = sides.started[name].ask("prepare", SLOT, peer.module, case)
         except LeftOutError as reason:
-            if name == OURS:
-                raise SystemExit(f"{case.title}: foldnet failed: {reason}") from None
             sides.leave_out(case.title, name, str(reason))
+            if name == OURS:
+                return {}
             continue
         for setting, why in found["failed"].items():
             sides.leave_out(case.title, f"{name} ({setting})", why)
@@ -41,7 +39,7 @@ def prepared(case: Any, sides: Sides) -> dict[str, dict[str, Any]]:
         if not far < CLOSE:
             sides.leave_out(case.title, name, f"its results differ from foldnet's by {far:.1e} of the largest")
             continue
-        ready[name] = found | {"far": far, "own": own if name == OURS else None}
+        ready[name] = found | {"far": far, "preparation": time.perf_counter() - start, "own": own if name == OURS else None}
     return ready
 
 
@@ -49,12 +47,10 @@ def compared(case: Any, sides: Sides, effort: Effort, limit: dict[str, float] | 
     """All sides by turns: the figures of each, our ratio to the fastest, and our share of the machine's limit."""
     ready = prepared(case, sides)
     times = by_turns(sides, {name: (name, SLOT) for name in ready}, case.title, effort)
-    for name in ready:
-        if sides.started[name].process is not None:
-            sides.started[name].ask("release", SLOT)
+    sides.release(SLOT)
     figures = {
         name: summary(taken)
-        | {"setting": ready[name]["setting"], "tried": ready[name]["tried"], "far": ready[name]["far"]}
+        | {key: ready[name][key] for key in ("setting", "tried", "far", "preparation")}
         for name, taken in times.items()
     }
     record: dict[str, Any] = {"name": case.name, "rows": case.rows, "threads": sides.threads}

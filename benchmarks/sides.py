@@ -107,6 +107,12 @@ class Sides:
         for side in self.started.values():
             side.close()
 
+    def release(self, slot: str) -> None:
+        """Let all processes forget what they prepared under this name."""
+        for side in self.started.values():
+            if side.process is not None:
+                side.ask("release", slot)
+
     def leave_out(self, case: str, name: str, reason: str) -> None:
         """Remember and say that a side is not there."""
         self.left_out.append({"case": case, "threads": self.threads, "side": name, "why": reason})

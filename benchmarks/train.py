@@ -8,6 +8,7 @@ that equal fits drift apart in later epochs.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -21,23 +22,20 @@ SLOT = "train"
 
 
 def prepared(case: Training, sides: Sides) -> dict[str, dict[str, Any]]:
-    """The sides that are ready and have our losses, with what they answered.
-
-    Raises:
-        SystemExit: foldnet itself could not do the case.
-    """
+    """The sides that are ready and have our losses, with what they answered; none if foldnet itself failed."""
     plain = replace(case, network=replace(case.network, dropout=0.0)) if case.network.dropout else None
     ready: dict[str, dict[str, Any]] = {}
     own = math.nan
     for name, peer in sides.peers.items():
         side = sides.started[name]
+        start = time.perf_counter()
         try:
             loss = side.ask("first", peer.module, plain) if plain else None
             found = side.ask("prepare", SLOT, peer.module, case)
         except LeftOutError as reason:
-            if name == OURS:
-                raise SystemExit(f"{case.title}: foldnet failed: {reason}") from None
             sides.leave_out(case.title, name, str(reason))
+            if name == OURS:
+                return {}
             continue
         for setting, why in found["failed"].items():
             sides.leave_out(case.title, f"{name} ({setting})", why)
@@ -48,7 +46,7 @@ def prepared(case: Training, sides: Sides) -> dict[str, dict[str, Any]]:
         if not far < peer.close:
             sides.leave_out(case.title, name, f"its loss is {loss:.6g}, and foldnet's {own:.6g}")
             continue
-        ready[name] = found | {"far": far}
+        ready[name] = found | {"far": far, "preparation": time.perf_counter() - start}
     return ready
 
 
@@ -56,12 +54,10 @@ def compared(case: Training, sides: Sides, effort: Effort, limit: dict[str, floa
     """All sides by turns: seconds of a step of each, our ratio to the fastest, our share of the machine's limit."""
     ready = prepared(case, sides)
     times = by_turns(sides, {name: (name, SLOT) for name in ready}, case.title, effort)
-    for name in ready:
-        if sides.started[name].process is not None:
-            sides.started[name].ask("release", SLOT)
+    sides.release(SLOT)
     figures = {
         name: summary([t / case.steps for t in taken])
-        | {"setting": ready[name]["setting"], "tried": ready[name]["tried"], "far": ready[name]["far"]}
+        | {key: ready[name][key] for key in ("setting", "tried", "far", "preparation")}
         for name, taken in times.items()
     }
     record: dict[str, Any] = {"name": case.name, "batch": case.batch, "threads": sides.threads}

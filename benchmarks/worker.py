@@ -105,7 +105,8 @@ class Worker:
     def turn(self, slot: str, count: int) -> float:
         """Seconds of a call, by so many."""
         run = self.prepared[slot]
-        time.sleep(PAUSE)
+        if self.threads > 1:
+            time.sleep(PAUSE)
         if self.took[slot] < LONG:
             run(1)
         self.took[slot] = seconds(run, count)

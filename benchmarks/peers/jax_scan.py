@@ -12,7 +12,7 @@ from jax import random
 
 from peers import Trainers
 
-FUNCTIONS = {"relu": lambda z: jnp.maximum(z, 0), "tanh": jnp.tanh}
+FUNCTIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 
 class Scan:

@@ -17,7 +17,7 @@ def trainer(case: Training, threads: int) -> Trainers:
     x, y = case.data
     y = y[:, 0] if y.shape[1] == 1 else y
     model = MLPRegressor(
-        case.network.units[1:-1], activation=case.network.activation, alpha=0, batch_size=case.batch,
+        hidden_layer_sizes=case.network.units[1:-1], activation=case.network.activation, alpha=0, batch_size=case.batch,
         learning_rate_init=0.001, epsilon=1e-7, shuffle=False, max_iter=1, tol=0, n_iter_no_change=10**9,
         warm_start=True,
     )  # fmt: skip

@@ -49,7 +49,9 @@ def about() -> dict[str, Any]:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
-    said = subprocess.run([*compiler.find().command, "--version"], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [*compiler.find().command, "--version"], capture_output=True, text=True, check=False
+    )
     model = platform.processor() or platform.machine()
     described = Path("/proc/cpuinfo")
     if described.is_file():
@@ -69,7 +71,9 @@ def about() -> dict[str, Any]:
 
 def processors() -> list[int]:
     """The processors that may be used."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+    return (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+    )
 
 
 def shown(record: dict[str, Any], title: str, seconds: float) -> None:
@@ -78,7 +82,10 @@ def shown(record: dict[str, Any], title: str, seconds: float) -> None:
     ratio = "no peer" if record["ratio"] is None else f"{record['ratio']:.2f} of {record['fastest']}"
     least = "" if record["ratio"] is None else f" ({record['ratio_least']:.2f} by the shortest turns)"
     rate = f"{record['gflops']:.1f} GFLOP/s, {record['share'] * 100:.0f} % of the limit"
-    print(f"{title}, {report.threads(record)}: {report.duration(ours)}, {ratio}{least}; {rate} [{seconds:.0f} s]", flush=True)
+    print(
+        f"{title}, {report.threads(record)}: {report.duration(ours)}, {ratio}{least}; {rate} [{seconds:.0f} s]",
+        flush=True,
+    )
 
 
 def measured(results: dict[str, Any], threads: int, chosen: str, effort: Effort) -> None:
@@ -102,7 +109,9 @@ def measured(results: dict[str, Any], threads: int, chosen: str, effort: Effort)
 
 def main() -> int:
     """Measure, show and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="fewer turns")
     parser.add_argument("--case", default="", help="only cases whose names begin like this")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")

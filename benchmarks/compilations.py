@@ -76,7 +76,9 @@ def compilations(turns: int, left_out: list[dict[str, Any]]) -> list[dict[str, A
         except (subprocess.CalledProcessError, ValueError) as reason:
             said = getattr(reason, "stderr", None) or str(reason).encode()
             lines = said.decode(errors="replace").strip().splitlines()
-            left_out.append({"case": name, "side": "foldnet", "why": lines[-1][:200] if lines else repr(reason)})
+            left_out.append(
+                {"case": name, "side": "foldnet", "why": lines[-1][:200] if lines else repr(reason)}
+            )
             print(f"  left out: {name}: {left_out[-1]['why']}", flush=True)
 
     for name, expression, wanted in CASES:

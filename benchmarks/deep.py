@@ -61,7 +61,9 @@ def compilation(turns: int) -> bool:
 
 def main() -> int:
     """All cases, or those whose name begins as asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="fewer turns")
     parser.add_argument("--case", default="", help="only cases whose names begin like this")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")

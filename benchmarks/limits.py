@@ -32,6 +32,11 @@ def library(folder: str) -> ctypes.CDLL:
     # Without this option a multiply-add would be two operations.
     options = (*compiler.flags(compiler.machine()), "-ffp-contract=fast")
     compiler.compile_library(SOURCE.read_text(), target, compiler.find(), options)
+    return opened(target)
+
+
+def opened(target: str) -> ctypes.CDLL:
+    """A compiled program, ready to be called."""
     made = ctypes.CDLL(target)
     made.operations_a_second.restype = made.bytes_a_second.restype = ctypes.c_double
     made.operations_a_second.argtypes = [ctypes.c_long, ctypes.c_void_p]

@@ -31,7 +31,9 @@ class Effort:
 QUICK = Effort(0.12, 5)
 
 
-def by_turns(sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort: Effort) -> dict[str, list[float]]:
+def by_turns(
+    sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort: Effort
+) -> dict[str, list[float]]:
     """Seconds of a call in each turn, by name; the first turns are not counted.
 
     Args:
@@ -45,7 +47,11 @@ def by_turns(sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort
     times: dict[str, list[float]] = {name: [] for name in slots}
     for k in range(-2, effort.most):
         for name, (side, slot) in slots.items():
-            if name not in times or k >= turns[name] or (k == -1 and counts[name] == 1 and turns[name] <= SHORT):
+            if (
+                name not in times
+                or k >= turns[name]
+                or (k == -1 and counts[name] == 1 and turns[name] <= SHORT)
+            ):
                 continue
             try:
                 taken = sides.started[side].ask("turn", slot, counts[name])
@@ -65,7 +71,13 @@ def by_turns(sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort
 def summary(times: list[float]) -> dict[str, Any]:
     """Median and spread, in seconds."""
     low, middle, high = np.percentile(times, [10, 50, 90])
-    return {"median": float(middle), "p10": float(low), "p90": float(high), "least": min(times), "turns": len(times)}
+    return {
+        "median": float(middle),
+        "p10": float(low),
+        "p90": float(high),
+        "least": min(times),
+        "turns": len(times),
+    }
 
 
 def ratios(sides: dict[str, dict[str, Any]], ours: str, ignored: tuple[str, ...] = ()) -> dict[str, Any]:

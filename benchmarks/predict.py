@@ -37,9 +37,15 @@ def prepared(case: Any, sides: Sides) -> dict[str, dict[str, Any]]:
         own = ready[OURS]["own"] if ready else result
         far = float(np.abs(result - own).max() / np.abs(own).max()) if result.shape == own.shape else np.inf
         if not far < CLOSE:
-            sides.leave_out(case.title, name, f"its results differ from foldnet's by {far:.1e} of the largest")
+            sides.leave_out(
+                case.title, name, f"its results differ from foldnet's by {far:.1e} of the largest"
+            )
             continue
-        ready[name] = found | {"far": far, "preparation": time.perf_counter() - start, "own": own if name == OURS else None}
+        ready[name] = found | {
+            "far": far,
+            "preparation": time.perf_counter() - start,
+            "own": own if name == OURS else None,
+        }
     return ready
 
 
@@ -49,8 +55,7 @@ def compared(case: Any, sides: Sides, effort: Effort, limit: dict[str, float] | 
     times = by_turns(sides, {name: (name, SLOT) for name in ready}, case.title, effort)
     sides.release(SLOT)
     figures = {
-        name: summary(taken)
-        | {key: ready[name][key] for key in ("setting", "tried", "far", "preparation")}
+        name: summary(taken) | {key: ready[name][key] for key in ("setting", "tried", "far", "preparation")}
         for name, taken in times.items()
     }
     record: dict[str, Any] = {"name": case.name, "rows": case.rows, "threads": sides.threads}

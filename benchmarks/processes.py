@@ -76,7 +76,8 @@ def write_files(folder: Path) -> None:
     (folder / "network.tflite").write_bytes(dense_file(NORMALIZED))
     weights = layer_weights(NORMALIZED)
     np.savez(
-        folder / "network.npz", **{f"{k}_{n}": a for k, arrays in enumerate(weights) for n, a in enumerate(arrays)}
+        folder / "network.npz",
+        **{f"{k}_{n}": a for k, arrays in enumerate(weights) for n, a in enumerate(arrays)},
     )
 
 

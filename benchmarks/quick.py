@@ -64,22 +64,31 @@ def jobs(threads: int) -> Iterator[tuple[Sides, Callable[[], Measured]]]:
     for case in PREDICTIONS:
         if case.rows in PREDICTED.get(case.name, ()):
             title = f"{case.title}, {label}"
-            yield sides, lambda case=case, title=title: {
-                title: complete(sides, predict.compared(case, sides, EFFORT, None), names)
-            }
+            yield (
+                sides,
+                lambda case=case, title=title: {
+                    title: complete(sides, predict.compared(case, sides, EFFORT, None), names)
+                },
+            )
     trained = Sides({name: TRAINING[name] for name in (OURS, *WITH["training"])}, threads)
     for case in TRAININGS:
         if case.batch in TRAINED.get(case.name, ()):
             title = f"{case.title}, {label}"
-            yield trained, lambda case=case, title=title: {
-                title: complete(trained, train.compared(case, trained, EFFORT, None), WITH["training"])
-            }
+            yield (
+                trained,
+                lambda case=case, title=title: {
+                    title: complete(trained, train.compared(case, trained, EFFORT, None), WITH["training"])
+                },
+            )
     if threads == 1:
-        yield trained, lambda: {
-            f"a step with {r['name']}, as a multiple of relu's": r["ratio_least"]
-            for r in train.activations(trained, EFFORT, FUNCTIONS)
-            if r["name"] != "relu"
-        }
+        yield (
+            trained,
+            lambda: {
+                f"a step with {r['name']}, as a multiple of relu's": r["ratio_least"]
+                for r in train.activations(trained, EFFORT, FUNCTIONS)
+                if r["name"] != "relu"
+            },
+        )
 
 
 def measured(recorded: Measured, again: int) -> Measured:
@@ -106,7 +115,9 @@ def measured(recorded: Measured, again: int) -> Measured:
 
 def main() -> int:
     """Measure, and compare or record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--record", action="store_true", help="write bounds.json")
     options = parser.parse_args()
     recorded = {} if options.record else bounds.read()

@@ -113,7 +113,16 @@ def prediction(records: list[dict[str, Any]]) -> list[str]:
                 f"{percent(r['share'])} ({r['limit']})", duration(bound["median"]) if bound else "–",
             ]
         )  # fmt: skip
-    heads = ("network", "rows", "foldnet", "ratio to the fastest", "at most", "GFLOP/s", "of the limit", "bound call")
+    heads = (
+        "network",
+        "rows",
+        "foldnet",
+        "ratio to the fastest",
+        "at most",
+        "GFLOP/s",
+        "of the limit",
+        "bound call",
+    )
     return table(heads, rows)
 
 
@@ -130,7 +139,9 @@ def training(records: list[dict[str, Any]]) -> list[str]:
                 text = verdict(times >= wanted, f"{text} (at least {wanted:g})")
             cells.append(text)
         share = f"{percent(r['share'])} ({r['limit']})"
-        rows.append([r["name"], f"{r['batch']:,}", spread(r["sides"][OURS]), *cells, figure(r["gflops"]), share])
+        rows.append(
+            [r["name"], f"{r['batch']:,}", spread(r["sides"][OURS]), *cells, figure(r["gflops"]), share]
+        )
     return table(("network", "batch", "foldnet, a step", *names, "GFLOP/s", "of the limit"), rows)
 
 
@@ -158,7 +169,9 @@ def activations(records: list[dict[str, Any]]) -> list[str]:
             if r is None:
                 cells.append("–")
             else:
-                ratio = verdict(r["ratio"] <= r["at_most"], f"{figure(r['ratio'])} (at most {r['at_most']:g})")
+                ratio = verdict(
+                    r["ratio"] <= r["at_most"], f"{figure(r['ratio'])} (at most {r['at_most']:g})"
+                )
                 cells.append(f"{duration(r['median'])}, {ratio}")
         rows.append([name, *cells])
     return table(("activation", *(f"{n} thread{'s' * (n > 1)}" for n in counts)), rows)
@@ -167,7 +180,8 @@ def activations(records: list[dict[str, Any]]) -> list[str]:
 def processes(records: list[dict[str, Any]]) -> list[str]:
     """A line for each program."""
     rows = (
-        [r["name"], spread(r), f"{r['memory'] / 1e6:,.0f} MB", f"{r['installed'] / 1e6:,.0f} MB"] for r in records
+        [r["name"], spread(r), f"{r['memory'] / 1e6:,.0f} MB", f"{r['installed'] / 1e6:,.0f} MB"]
+        for r in records
     )
     return table(("program", "start to first prediction", "peak memory", "installed"), rows)
 

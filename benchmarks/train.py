@@ -79,6 +79,9 @@ def activations(sides: Sides, effort: Effort, names: tuple[str, ...] = ACTIVATIO
     return [
         {"name": name, "threads": sides.threads, "at_most": SLOWER.get(name, 2.0)}
         | figure
-        | {key: figure[of] / figures["relu"][of] for key, of in (("ratio", "median"), ("ratio_least", "least"))}
+        | {
+            key: figure[of] / figures["relu"][of]
+            for key, of in (("ratio", "median"), ("ratio_least", "least"))
+        }
         for name, figure in figures.items()
     ]

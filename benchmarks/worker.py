@@ -69,7 +69,7 @@ class Worker:
 
     def ways(self, module: str, case: Any) -> Iterator[tuple[str, Callable[[int], Any]]]:
         """All ways to set the side up."""
-        peer = importlib.import_module(f"peers.{module}")
+        peer = importlib.import_module(module)
         if hasattr(case, "rows"):
             return ((setting, repeated(call)) for setting, call in peer.predictor(case, self.threads))
         return peer.trainer(case, self.threads)

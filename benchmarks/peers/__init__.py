@@ -21,7 +21,7 @@ class Peer:
     """How a side is run.
 
     Attributes:
-        module: in this folder.
+        module: its full name.
         package: what is installed for it.
         environment: variables of its process.
         one_row: whether it is only there for single rows.
@@ -40,26 +40,26 @@ BOUND = "foldnet bound"
 _JAX, _TF = {"KERAS_BACKEND": "jax"}, {"KERAS_BACKEND": "tensorflow"}
 
 PREDICTING = {
-    OURS: Peer("ours", "foldnet"),
-    BOUND: Peer("ours_bound", "foldnet"),
-    "LiteRT": Peer("litert", "ai-edge-litert"),
-    "ONNX Runtime": Peer("onnx_runtime", "onnxruntime"),
-    "OpenVINO": Peer("open_vino", "openvino"),
-    "Keras-JAX": Peer("keras_jax", "keras jax", _JAX),
-    "Keras-JAX predict": Peer("keras_predict", "keras jax", _JAX, one_row=True),
-    "Keras-TF": Peer("keras_tensorflow", "tensorflow-cpu", _TF),
-    "JAX jit": Peer("jax_jit", "jax"),
-    "NumPy": Peer("numpy_by_hand", "numpy"),
+    OURS: Peer("peers.ours", "foldnet"),
+    BOUND: Peer("peers.ours_bound", "foldnet"),
+    "LiteRT": Peer("peers.litert", "ai-edge-litert"),
+    "ONNX Runtime": Peer("peers.onnx_runtime", "onnxruntime"),
+    "OpenVINO": Peer("peers.open_vino", "openvino"),
+    "Keras-JAX": Peer("peers.keras_jax", "keras jax", _JAX),
+    "Keras-JAX predict": Peer("peers.keras_predict", "keras jax", _JAX, one_row=True),
+    "Keras-TF": Peer("peers.keras_tensorflow", "tensorflow-cpu", _TF),
+    "JAX jit": Peer("peers.jax_jit", "jax"),
+    "NumPy": Peer("peers.numpy_by_hand", "numpy"),
 }
 TRAINING = {
-    OURS: Peer("ours", "foldnet"),
-    "Keras-JAX": Peer("keras_fit", "keras jax", _JAX),
-    "JAX scan": Peer("jax_scan", "jax"),
-    "Keras-TF": Peer("keras_fit", "tensorflow-cpu", _TF),
+    OURS: Peer("peers.ours", "foldnet"),
+    "Keras-JAX": Peer("peers.keras_fit", "keras jax", _JAX),
+    "JAX scan": Peer("peers.jax_scan", "jax"),
+    "Keras-TF": Peer("peers.keras_fit", "tensorflow-cpu", _TF),
     # Otherwise the processes that compile are still there while it is timed. Its epsilon is added to a root of another
     # scale than Keras's, and scikit-learn's Adam sees the sum over outputs of which Keras takes the mean.
-    "PyTorch": Peer("pytorch", "torch", {"TORCHINDUCTOR_COMPILE_THREADS": "1"}, close=3e-3),
-    "scikit-learn": Peer("scikit_learn", "scikit-learn", close=3e-3),
+    "PyTorch": Peer("peers.pytorch", "torch", {"TORCHINDUCTOR_COMPILE_THREADS": "1"}, close=3e-3),
+    "scikit-learn": Peer("peers.scikit_learn", "scikit-learn", close=3e-3),
 }
 
 

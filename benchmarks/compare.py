@@ -2,10 +2,10 @@
 
     python benchmarks/compare.py [--quick] [--case 784] [--threads 1] [--into FOLDER]
 
-A complete run takes about ten minutes and writes its results to ``docs/benchmarks``: results.json, results.md and pictures.
-Others print a line for each case, and write only to ``--into``. Before anything is timed, all results are compared;
-a side that fails or computes something else is left out, and named. Exit code 1 if a target is missed or foldnet
-itself failed.
+A complete run takes about ten minutes and writes its results to ``docs/benchmarks``: results.json, results.md and
+pictures. Others print a line for each case, and write only to ``--into``. Before anything is timed, all results are
+compared; a side that fails or computes something else is left out, and named. Exit code 1 if a target is missed or
+foldnet itself failed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ import train
 from cases import PREDICTIONS, TRAININGS
 from limits import limits
 from measure import QUICK, Effort
+from peers import OURS, PREDICTING, TRAINING
 from sides import Sides
 
 from foldnet.engines.native import compiler
-from peers import OURS, PREDICTING, TRAINING
 
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
 PACKAGES = (

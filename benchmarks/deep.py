@@ -16,11 +16,10 @@ import statistics
 from compilations import alone
 from deep_networks import CASES, Case
 from measure import QUICK, Effort
+from peers import OURS, PREDICTING
 from predict import compared
 from report import duration
 from sides import Sides
-
-from peers import OURS, PREDICTING
 
 NAMES = (OURS, "LiteRT", "ONNX Runtime", "OpenVINO")
 COMPILE = 2.0

@@ -7,15 +7,15 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import pyplot
 
-mpl.use("svg")
 mpl.rcParams |= {
+    "backend": "svg",
     "svg.fonttype": "path", "svg.hashsalt": "foldnet", "font.size": 9, "axes.grid": True, "grid.color": "#dddddd",
     "axes.edgecolor": "#888888", "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white",
 }  # fmt: skip
-from matplotlib import pyplot
 
-OURS, BOUND = "foldnet", "foldnet bound"
+OURS = "foldnet"
 COLOURS = {
     OURS: "#d1495b", "LiteRT": "#e8a33d", "ONNX Runtime": "#2e86ab", "OpenVINO": "#6a4c93", "Keras-JAX": "#3a7d44",
     "Keras-TF": "#8d6e63", "JAX jit": "#7cb518", "JAX scan": "#7cb518", "NumPy": "#6c757d", "PyTorch": "#ee6352",

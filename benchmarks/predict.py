@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from measure import Effort, by_turns, ratios, shares, summary
-from sides import LeftOutError, Sides
-
 from peers import BOUND, OURS
+from sides import LeftOutError, Sides
 
 CLOSE = 1e-4
 """How far results may be apart, as a part of the largest."""

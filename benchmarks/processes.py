@@ -20,7 +20,6 @@ from cases import NORMALIZED, Prediction
 from measure import summary
 from networks import as_installed, layer_weights
 from packaging.requirements import Requirement
-
 from peers import PREDICTING, Peer, environment
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +44,8 @@ network.invoke()
 y = network.get_tensor(network.get_output_details()[0]["index"])"""),
     "ONNX Runtime": ("ONNX Runtime", """
 import onnxruntime
-y = onnxruntime.InferenceSession(folder + "/network.onnx", providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]"""),
+session = onnxruntime.InferenceSession(folder + "/network.onnx", providers=["CPUExecutionProvider"])
+y = session.run(None, {"x": x})[0]"""),
     "OpenVINO": ("OpenVINO", """
 import openvino
 exact = {"INFERENCE_PRECISION_HINT": "f32"}

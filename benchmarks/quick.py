@@ -18,9 +18,8 @@ import predict
 import train
 from cases import PREDICTIONS, TRAININGS
 from measure import Effort
-from sides import Sides
-
 from peers import OURS, PREDICTING, TRAINING
+from sides import Sides
 
 AGAIN = 3
 """How often a case that fails is repeated."""

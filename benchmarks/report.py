@@ -10,9 +10,8 @@ OURS, BOUND = "foldnet", "foldnet bound"
 
 def duration(seconds: float) -> str:
     """A time with three digits and a unit."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)):
-        if seconds * scale >= 0.9995:
-            break
+    units = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
+    unit, scale = next((u for u in units if seconds * u[1] >= 0.9995), units[-1])
     return f"{figure(seconds * scale)} {unit}"
 
 
@@ -91,8 +90,8 @@ def machine(about: dict[str, Any], limits: dict[str, Any]) -> list[str]:
         f"Measured on {about['date']}: {about['processor']}, {about['processors']} processors, vectors of "
         f"{about['lanes']} floats, {about['system']}, Python {about['python']}, {about['compiler']}. {versions}.",
         "",
-        "The limit of this machine, measured by `benchmarks/limits.c`: multiply-adds of full vectors that do not wait for "
-        "each other (each is two operations), and reading an array four times as large as the last cache.",
+        "The limit of this machine, measured by `benchmarks/limits.c`: multiply-adds of full vectors that do not wait "
+        "for each other (each is two operations), and reading an array four times as large as the last cache.",
         "",
         *table(("threads", "arithmetic", "memory"), rows),
     ]

@@ -2,8 +2,9 @@
 
     python benchmarks/run.py [--quick] [--case NAME] [--threads N]
 
-The comparison with other programs (``compare.py``) comes first and writes its results to ``docs/benchmarks``. The others
-take fewer turns here than when they are run alone. With ``--case`` or ``--threads``, only those that know them run.
+The comparison with other programs (``compare.py``) comes first and writes its results to ``docs/benchmarks``. The
+others take fewer turns here than when they are run alone. With ``--case`` or ``--threads``, only those that know them
+run.
 """
 
 from __future__ import annotations

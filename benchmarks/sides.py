@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from networks import as_installed
-
 from peers import Peer, environment
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -32,8 +31,16 @@ class Side:
 
     def __init__(self, peer: Peer, threads: int) -> None:
         self.peer, self.threads = peer, threads
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Any = None
         self.said: Any = None
+
+    def start(self) -> None:
+        """Start the process; what it says goes to a file."""
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-W", "ignore", str(WORKER), str(self.threads)]
+        variables = as_installed() | environment(self.peer, self.threads)
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.said, env=variables)
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """What the worker's method answers.
@@ -42,21 +49,14 @@ class Side:
             LeftOutError: it failed, ended or gave no answer in time.
         """
         if self.process is None:
-            self.said = tempfile.TemporaryFile()
-            pipe = subprocess.PIPE
-            variables = as_installed() | environment(self.peer, self.threads)
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", str(WORKER), str(self.threads)],
-                stdin=pipe, stdout=pipe, stderr=self.said, env=variables,
-            )  # fmt: skip
-        given, answers = self.process.stdin, self.process.stdout
-        assert given is not None and answers is not None
+            self.start()
+        process = self.process
         try:
-            pickle.dump((method, arguments), given)
-            given.flush()
-            if not select.select([answers], [], [], PATIENCE)[0]:
+            pickle.dump((method, arguments), process.stdin)
+            process.stdin.flush()
+            if not select.select([process.stdout], [], [], PATIENCE)[0]:
                 raise LeftOutError(f"no answer in {PATIENCE:g} s")
-            status, answer = pickle.load(answers)
+            status, answer = pickle.load(process.stdout)
         except LeftOutError:
             self.close()
             raise

@@ -14,9 +14,8 @@ from typing import Any
 
 from cases import ACTIVATIONS, SLOWER, Training, activation_case
 from measure import Effort, by_turns, ratios, shares, summary
-from sides import LeftOutError, Sides
-
 from peers import OURS
+from sides import LeftOutError, Sides
 
 SLOT = "train"
 

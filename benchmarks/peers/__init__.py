@@ -1,8 +1,8 @@
 """The sides that are timed. Each is a module with ``predictor`` or ``trainer``, and runs in a process of its own.
 
 ``predictor(case, threads)`` gives one or more ways to set the program up, each a text and a function without arguments
-that predicts the rows of the case. ``trainer(case, threads)`` gives a text and a function ``run(epochs)`` that trains and
-returns the last epoch's loss. Where there is more than one way, all are tried and the fastest is timed.
+that predicts the rows of the case. ``trainer(case, threads)`` gives a text and a function ``run(epochs)`` that trains
+and returns the last epoch's loss. Where there is more than one way, all are tried and the fastest is timed.
 """
 
 from __future__ import annotations

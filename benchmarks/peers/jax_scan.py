@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from cases import Training
-from networks import EPSILON
 from jax import random
+from networks import EPSILON
 
 from peers import Trainers
 

@@ -21,14 +21,16 @@ def results():
     shares = {"gflops": 91.4, "gbytes": 12.0, "share": 0.784, "limit": "arithmetic"}
     return {
         "about": {
-            "date": "2026-01-02", "processor": "Some CPU", "processors": 2, "lanes": 16, "system": "Linux", "python": "3.11",
-            "compiler": "gcc 12", "versions": {"numpy": "2.4"},
+            "date": "2026-01-02", "processor": "Some CPU", "processors": 2, "lanes": 16, "system": "Linux",
+            "python": "3.11", "compiler": "gcc 12", "versions": {"numpy": "2.4"},
         },
         "limits": {"1": {"flops": 117e9, "bytes": 30e9}, "2": {"flops": 232e9, "bytes": 37e9}},
         "prediction": [
             {
                 "name": "4-4-3", "rows": 1_024, "threads": 1, "at_most": 0.4, "fastest": "LiteRT", "ratio": 0.25,
-                "sides": {"foldnet": side(2e-6), "foldnet bound": side(1e-6), "LiteRT": side(8e-6), "NumPy": side(9e-6)},
+                "sides": {
+                    "foldnet": side(2e-6), "foldnet bound": side(1e-6), "LiteRT": side(8e-6), "NumPy": side(9e-6),
+                },
             } | shares,
             {
                 "name": "4-4-3", "rows": 1, "threads": 2, "at_most": 0.4, "fastest": "NumPy", "ratio": 0.5,
@@ -47,7 +49,9 @@ def results():
             side(9e-5) | {"name": "tanh", "threads": 1, "ratio": 4.5, "at_most": 2.0},
         ],
         "processes": [side(0.123) | {"name": "LiteRT", "memory": 45_000_000, "installed": 120_000_000}],
-        "compilations": [side(0.7) | {"name": "narrow", "at_most": 0.6}, side(0.5) | {"name": "other", "at_most": None}],
+        "compilations": [
+            side(0.7) | {"name": "narrow", "at_most": 0.6}, side(0.5) | {"name": "other", "at_most": None},
+        ],
         "left_out": [
             {"case": "4-4-3, 1 row", "threads": 2, "side": "LiteRT", "why": "it stopped"},
             {"case": "4-4-3, 32 rows", "threads": 2, "side": "LiteRT", "why": "it stopped"},

@@ -5,6 +5,7 @@ A side that fails, or gives no answer in time, is left out of a case; why is kep
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import select
 import subprocess
@@ -21,6 +22,9 @@ WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 150.0
 """Seconds that an answer may take; the longest are compilations."""
 
+OFTEN = 2
+"""How often a side may give no answer before it is not asked any more."""
+
 
 class LeftOutError(Exception):
     """A side could not do a case."""
@@ -33,6 +37,7 @@ class Side:
         self.peer, self.threads = peer, threads
         self.process: Any = None
         self.said: Any = None
+        self.silent = 0
 
     def start(self) -> None:
         """Start the process; what it says goes to a file."""
@@ -46,8 +51,10 @@ class Side:
         """What the worker's method answers.
 
         Raises:
-            LeftOutError: it failed, ended or gave no answer in time.
+            LeftOutError: it failed, ended or gave no answer in time, now or often before.
         """
+        if self.silent >= OFTEN:
+            raise LeftOutError(f"it gave no answer {OFTEN} times before")
         if self.process is None:
             self.start()
         process = self.process
@@ -55,6 +62,7 @@ class Side:
             pickle.dump((method, arguments), process.stdin)
             process.stdin.flush()
             if not select.select([process.stdout], [], [], PATIENCE)[0]:
+                self.silent += 1
                 raise LeftOutError(f"no answer in {PATIENCE:g} s")
             status, answer = pickle.load(process.stdout)
         except LeftOutError:
@@ -111,7 +119,8 @@ class Sides:
         """Let all processes forget what they prepared under this name."""
         for side in self.started.values():
             if side.process is not None:
-                side.ask("release", slot)
+                with contextlib.suppress(LeftOutError):  # then it has ended, and has forgotten all
+                    side.ask("release", slot)
 
     def leave_out(self, case: str, name: str, reason: str) -> None:
         """Remember and say that a side is not there."""

@@ -90,6 +90,20 @@ def test_a_case_without_our_side_is_no_figure(programs):
     assert [r["side"] for r in sides.left_out] == ["foldnet"]
 
 
+def test_a_silent_side_is_not_asked_for_ever(programs, monkeypatch, tmp_path):
+    (tmp_path / "sleeping.py").write_text("import time\ntime.sleep(600)")
+    monkeypatch.setattr(programs.sides, "PATIENCE", 0.05)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    side = programs.sides.Side(programs.peers.Peer("sleeping", ""), 1)
+    said = []
+    for _ in range(3):
+        with pytest.raises(programs.sides.LeftOutError) as found:
+            side.ask("first", "sleeping", None)
+        assert side.process is None
+        said.append(str(found.value))
+    assert said == ["no answer in 0.05 s"] * 2 + ["it gave no answer 2 times before"]
+
+
 @pytest.mark.parametrize("name", COMPILERS)
 def test_the_program_of_limits_compiles_without_warnings(programs, name, tmp_path):
     command, *words = COMPILERS[name]

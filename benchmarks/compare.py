@@ -1,6 +1,6 @@
 """Prediction and training against other programs: every case, with one thread and with two.
 
-    python benchmarks/compare.py [--quick] [--case 784] [--threads 1] [--into FOLDER]
+    python benchmarks/compare.py [--quick] [--case 784]... [--threads 1] [--into FOLDER]
 
 A complete run takes about ten minutes and writes its results to ``docs/benchmarks``: results.json, results.md and
 pictures. Others print a line for each case, and write only to ``--into``. Before anything is timed, all results are
@@ -88,7 +88,7 @@ def shown(record: dict[str, Any], title: str, seconds: float) -> None:
     )
 
 
-def measured(results: dict[str, Any], threads: int, chosen: str, effort: Effort) -> None:
+def measured(results: dict[str, Any], threads: int, chosen: tuple[str, ...], effort: Effort) -> None:
     """Add all figures with so many threads."""
     limit = results["limits"][str(threads)] = limits(threads)
     for key, module, peers, cases in (
@@ -113,19 +113,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--case", default="", help="only cases whose names begin like this")
+    parser.add_argument("--case", action="append", help="only cases whose names begin like this; may be repeated")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     parser.add_argument("--into", type=Path, help="where to write results")
     options = parser.parse_args()
-    effort = QUICK if options.quick else Effort()
+    effort, chosen = QUICK if options.quick else Effort(), tuple(options.case or [""])
     counts = [n for n in (1, 2) if options.threads in (None, n) and n <= len(processors())]
     results: dict[str, Any] = {"about": about(), "limits": {}, "prediction": [], "training": []}
     results |= {"activations": [], "processes": [], "compilations": [], "left_out": []}
     for threads in counts:
-        measured(results, threads, options.case, effort)
-    if "processes".startswith(options.case):
+        measured(results, threads, chosen, effort)
+    if "processes".startswith(chosen):
         results["processes"] = processes.processes(3 if options.quick else 5, results["left_out"])
-    if "compilations".startswith(options.case):
+    if "compilations".startswith(chosen):
         results["compilations"] = compilations.compilations(2 if options.quick else 3, results["left_out"])
     partial = options.quick or options.case or options.threads
     folder = options.into or (None if partial else DOCS)

@@ -64,7 +64,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--case", default="", help="only cases whose names begin like this")
+    parser.add_argument("--case", action="append", help="only cases whose names begin like this; may be repeated")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     options = parser.parse_args()
     results = []
@@ -72,7 +72,7 @@ def main() -> int:
         if options.threads in (None, threads):
             with Sides({name: PREDICTING[name] for name in NAMES}, threads) as sides:
                 effort = QUICK if options.quick else Effort()
-                chosen = [case for case in CASES if case.name.startswith(options.case)]
+                chosen = [case for case in CASES if case.name.startswith(tuple(options.case or [""]))]
                 results += [met(case, sides, effort) for case in chosen]
                 results.append(not sides.left_out)
     if not options.case:

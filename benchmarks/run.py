@@ -18,9 +18,9 @@ HERE = Path(__file__).parent
 OTHERS = ("insight.py", "passes.py", "lengths.py", "wasm.py", "scale.py", "serving.py")
 
 
-def commands(quick: bool, case: str, threads: int | None) -> list[list[str]]:
+def commands(quick: bool, cases: list[str], threads: int | None) -> list[list[str]]:
     """What is run: files and their options."""
-    chosen = [*(["--case", case] if case else []), *(["--threads", str(threads)] if threads else [])]
+    chosen = [*(word for case in cases for word in ("--case", case)), *(["--threads", str(threads)] if threads else [])]
     whole = ["compare.py", *(["--quick"] if quick else []), *chosen]
     others = () if chosen else OTHERS
     return [whole, ["deep.py", "--quick", *chosen], *([name, "--quick"] for name in others)]
@@ -32,11 +32,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer turns; nothing is written")
-    parser.add_argument("--case", default="", help="only cases whose names begin like this")
+    parser.add_argument("--case", action="append", help="only cases whose names begin like this; may be repeated")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     options = parser.parse_args()
     failed = []
-    for name, *arguments in commands(options.quick, options.case, options.threads):
+    for name, *arguments in commands(options.quick, options.case or [], options.threads):
         print(f"\n== {name} ==", flush=True)
         if subprocess.run([sys.executable, str(HERE / name), *arguments], check=False).returncode:
             failed.append(name)

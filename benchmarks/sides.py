@@ -125,4 +125,4 @@ class Sides:
     def leave_out(self, case: str, name: str, reason: str) -> None:
         """Remember and say that a side is not there."""
         self.left_out.append({"case": case, "threads": self.threads, "side": name, "why": reason})
-        print(f"  left out: {name} in {case}, {self.threads} threads: {reason}", flush=True)
+        print(f"  left out: {name} in {case} (threads: {self.threads}): {reason}", flush=True)

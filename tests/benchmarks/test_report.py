@@ -145,8 +145,8 @@ def test_operations_are_counted(programs):
 
 
 def test_a_run_of_a_part_leaves_out_what_knows_no_parts(programs):
-    assert [name for name, *_ in programs.run.commands(True, "784", 1)] == ["compare.py", "deep.py"]
-    whole = programs.run.commands(False, "", None)
+    assert [name for name, *_ in programs.run.commands(True, ["784"], 1)] == ["compare.py", "deep.py"]
+    whole = programs.run.commands(False, [], None)
     assert whole[0] == ["compare.py"]
     assert {name for name, *_ in whole} >= {"serving.py", "wasm.py"}
     assert all(re.fullmatch(r"\w+\.py", name) for name, *_ in whole)

@@ -113,7 +113,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--case", action="append", help="only cases whose names begin like this; may be repeated")
+    parser.add_argument(
+        "--case", action="append", help="only cases whose names begin like this; may be repeated"
+    )
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     parser.add_argument("--into", type=Path, help="where to write results")
     options = parser.parse_args()
@@ -121,13 +123,18 @@ def main() -> int:
     counts = [n for n in (1, 2) if options.threads in (None, n) and n <= len(processors())]
     results: dict[str, Any] = {"about": about(), "limits": {}, "prediction": [], "training": []}
     results |= {"activations": [], "processes": [], "compilations": [], "left_out": []}
-    for threads in counts:
-        measured(results, threads, chosen, effort)
-    if "processes".startswith(chosen):
-        results["processes"] = processes.processes(3 if options.quick else 5, results["left_out"])
-    if "compilations".startswith(chosen):
-        results["compilations"] = compilations.compilations(2 if options.quick else 3, results["left_out"])
-    partial = options.quick or options.case or options.threads
+    partial = bool(options.quick or options.case or options.threads)
+    try:
+        if "processes".startswith(chosen):
+            results["processes"] = processes.processes(3, results["left_out"])
+        if "compilations".startswith(chosen):
+            results["compilations"] = compilations.compilations(2, results["left_out"])
+        for threads in counts:
+            measured(results, threads, chosen, effort)
+    except KeyboardInterrupt:
+        print("stopped; what follows is what was measured before", flush=True)
+        partial = True
+    results["about"]["partial"] = partial
     folder = options.into or (None if partial else DOCS)
     if folder is not None:
         write(results, folder)

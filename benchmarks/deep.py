@@ -64,7 +64,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--case", action="append", help="only cases whose names begin like this; may be repeated")
+    parser.add_argument(
+        "--case", action="append", help="only cases whose names begin like this; may be repeated"
+    )
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     options = parser.parse_args()
     results = []

@@ -86,8 +86,9 @@ def machine(about: dict[str, Any], limits: dict[str, Any]) -> list[str]:
         [count, f"{limit['flops'] / 1e9:.0f} GFLOP/s", f"{limit['bytes'] / 1e9:.0f} GB/s"]
         for count, limit in limits.items()
     )
+    part = "This is no complete run: cases are missing, or took fewer turns. " if about["partial"] else ""
     return [
-        f"Measured on {about['date']}: {about['processor']}, {about['processors']} processors, vectors of "
+        f"{part}Measured on {about['date']}: {about['processor']}, {about['processors']} processors, vectors of "
         f"{about['lanes']} floats, {about['system']}, Python {about['python']}, {about['compiler']}. {versions}.",
         "",
         "The limit of this machine, measured by `benchmarks/limits.c`: multiply-adds of full vectors that do not wait "

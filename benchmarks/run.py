@@ -20,7 +20,10 @@ OTHERS = ("insight.py", "passes.py", "lengths.py", "wasm.py", "scale.py", "servi
 
 def commands(quick: bool, cases: list[str], threads: int | None) -> list[list[str]]:
     """What is run: files and their options."""
-    chosen = [*(word for case in cases for word in ("--case", case)), *(["--threads", str(threads)] if threads else [])]
+    chosen = [
+        *(word for case in cases for word in ("--case", case)),
+        *(["--threads", str(threads)] if threads else []),
+    ]
     whole = ["compare.py", *(["--quick"] if quick else []), *chosen]
     others = () if chosen else OTHERS
     return [whole, ["deep.py", "--quick", *chosen], *([name, "--quick"] for name in others)]
@@ -32,7 +35,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer turns; nothing is written")
-    parser.add_argument("--case", action="append", help="only cases whose names begin like this; may be repeated")
+    parser.add_argument(
+        "--case", action="append", help="only cases whose names begin like this; may be repeated"
+    )
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     options = parser.parse_args()
     failed = []

@@ -41,5 +41,5 @@ def test_the_committed_bounds_are_of_cases_that_exist(programs):
     titles = {case.title for case in (*programs.cases.PREDICTIONS, *programs.cases.TRAININGS)}
     cases = [name for name in recorded if "relu's" not in name]
     assert {re.sub(r", \d threads?$", "", name) for name in cases} <= titles
-    assert len(recorded) > 30
+    assert f"measures {len(recorded)} ratios" in (FOLDER.parent / "docs" / "benchmarks.md").read_text()
     assert all(ratio > 0 for ratio in recorded.values())

@@ -22,7 +22,7 @@ def results():
     return {
         "about": {
             "date": "2026-01-02", "processor": "Some CPU", "processors": 2, "lanes": 16, "system": "Linux",
-            "python": "3.11", "compiler": "gcc 12", "versions": {"numpy": "2.4"},
+            "python": "3.11", "compiler": "gcc 12", "versions": {"numpy": "2.4"}, "partial": False,
         },
         "limits": {"1": {"flops": 117e9, "bytes": 30e9}, "2": {"flops": 232e9, "bytes": 37e9}},
         "prediction": [
@@ -72,6 +72,9 @@ def test_a_page_has_every_figure(programs, results):
     assert ["4-4-3", "1,024", "2.00 µs (1.80 µs to 2.60 µs)", "0.25 of LiteRT", "0.4", "91.4", "78 % (arithmetic)",
             "1.00 µs"] in found  # fmt: skip
     assert ["4-4-3", "1,024", "2.00 µs", "1.00 µs", "**8.00 µs**", "9.00 µs"] in found
+    assert "no complete run" not in page
+    results["about"]["partial"] = True
+    assert "no complete run" in programs.report.page(results)
     assert ["1", "117 GFLOP/s", "30 GB/s"] in found
     assert ["LiteRT", "123 ms (111 ms to 160 ms)", "45 MB", "120 MB"] in found
     assert all(name in page for name in ("Some CPU", "2026-01-02", "gcc 12", "numpy 2.4"))

@@ -147,9 +147,9 @@ TRAININGS = (
 ACTIVATIONS = (
     "relu", "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh",
     "leaky_relu", "linear", "log_sigmoid", "mish", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softplus",
-    "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh", "tanh_shrink", "threshold",
+    "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh", "tanh_shrink",
 )  # fmt: skip
-"""Functions of one number; relu is what the others are compared with."""
+"""Functions of one number without settings; relu is what the others are compared with."""
 
 SLOWER = {"mish": 3.0, "gelu": 3.0}
 """How many times relu's step a step may take, where it is not twice."""

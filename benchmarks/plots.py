@@ -11,7 +11,7 @@ from matplotlib import pyplot
 
 mpl.rcParams |= {
     "backend": "svg",
-    "svg.fonttype": "path", "svg.hashsalt": "foldnet", "font.size": 9, "axes.grid": True, "grid.color": "#dddddd",
+    "svg.fonttype": "none", "svg.hashsalt": "foldnet", "font.size": 9, "axes.grid": True, "grid.color": "#dddddd",
     "axes.edgecolor": "#888888", "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white",
 }  # fmt: skip
 

@@ -70,11 +70,17 @@ def activations(sides: Sides, effort: Effort, names: tuple[str, ...] = ACTIVATIO
     """A step with each activation, and how many times relu's it takes."""
     side, slots = sides.started[OURS], {}
     for name in names:
-        side.ask("prepare", name, sides.peers[OURS].module, activation_case(name))
-        slots[name] = (OURS, name)
+        try:
+            side.ask("prepare", name, sides.peers[OURS].module, activation_case(name))
+        except LeftOutError as reason:
+            sides.leave_out(f"a step with {name}", OURS, str(reason))
+        else:
+            slots[name] = (OURS, name)
     times = by_turns(sides, slots, "activations", effort)
     steps = activation_case("relu").steps
     figures = {name: summary([t / steps for t in taken]) for name, taken in times.items()}
+    if "relu" not in figures:
+        return []
     return [
         {"name": name, "threads": sides.threads, "at_most": SLOWER.get(name, 2.0)}
         | figure

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+import foldnet
+
 
 def side(median, **others):
     return {
@@ -153,3 +155,9 @@ def test_a_run_of_a_part_leaves_out_what_knows_no_parts(programs):
     assert whole[0] == ["compare.py"]
     assert {name for name, *_ in whole} >= {"serving.py", "wasm.py"}
     assert all(re.fullmatch(r"\w+\.py", name) for name, *_ in whole)
+
+
+def test_every_timed_activation_needs_no_settings(programs):
+    for name in programs.cases.ACTIVATIONS:
+        model = programs.networks.build(foldnet, programs.cases.activation_case(name).network)
+        assert model.compute_output_shape((64, 16)) == (64, 1)

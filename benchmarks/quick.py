@@ -1,0 +1,139 @@
+"""Is anything slower than it was? Ratios to a few programs, compared with recorded ones: ``make bench-quick``.
+
+    python benchmarks/quick.py [--record]
+
+A ratio is of the shortest turns of both sides, which other work on the machine changes least, and a case that fails is
+repeated. Exit code 1 if a ratio is more than a quarter above the one in ``bounds.json``, if a case has none, or if a
+program that is compared with could not be timed. ``--record`` writes ``bounds.json`` instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+
+import bounds
+import predict
+import train
+from cases import PREDICTIONS, TRAININGS
+from measure import Effort
+from peers import OURS, PREDICTING, TRAINING
+from sides import Sides
+
+AGAIN = 3
+"""How often a case that fails is repeated."""
+
+EFFORT = Effort(0.1, 8)
+WITH = {"prediction": ("LiteRT", "ONNX Runtime", "OpenVINO", "NumPy"), "training": ("JAX scan",)}
+PREDICTED = {
+    "11-10-8-6-1": (1, 1_024, 10_000),
+    "20-64-64-1": (1, 1_024),
+    "64-128-128-10": (1, 1_024),
+    "784-512-512-10": (1, 32, 1_024),
+    "2048-4096-1000": (1, 32),
+}
+TRAINED = {
+    "4-32-16-4 tanh": (128, 10_000),
+    "11-10-8-6-1 normalized": (32,),
+    "20-64-64-1": (1_024,),
+    "64-128-128-10": (128, 4_096),
+    "784-512-512-10": (128,),
+}
+FUNCTIONS = ("relu", "tanh", "gelu", "softplus", "mish", "sigmoid")
+Measured = dict[str, float]
+
+
+class IncompleteError(Exception):
+    """A side could not be timed."""
+
+
+def complete(sides: Sides, record: dict, names: tuple[str, ...]) -> float:
+    """The ratio of a record that has all its sides."""
+    if sides.left_out or not {OURS, *names} <= record["sides"].keys():
+        raise IncompleteError(f"{record['name']}: a side was left out")
+    return record["ratio_least"]
+
+
+def jobs(threads: int) -> Iterator[tuple[Sides, Callable[[], Measured]]]:
+    """What is measured with so many threads; each job gives ratios by the names of cases."""
+    label = f"{threads} thread{'s' * (threads > 1)}"
+    names = WITH["prediction"]
+    sides = Sides({name: PREDICTING[name] for name in (OURS, *names)}, threads)
+    for case in PREDICTIONS:
+        if case.rows in PREDICTED.get(case.name, ()):
+            title = f"{case.title}, {label}"
+            yield (
+                sides,
+                lambda case=case, title=title: {
+                    title: complete(sides, predict.compared(case, sides, EFFORT, None), names)
+                },
+            )
+    trained = Sides({name: TRAINING[name] for name in (OURS, *WITH["training"])}, threads)
+    for case in TRAININGS:
+        if case.batch in TRAINED.get(case.name, ()):
+            title = f"{case.title}, {label}"
+            yield (
+                trained,
+                lambda case=case, title=title: {
+                    title: complete(trained, train.compared(case, trained, EFFORT, None), WITH["training"])
+                },
+            )
+    if threads == 1:
+        yield (
+            trained,
+            lambda: {
+                f"a step with {r['name']}, as a multiple of relu's": r["ratio_least"]
+                for r in train.activations(trained, EFFORT, FUNCTIONS)
+                if r["name"] != "relu"
+            },
+        )
+
+
+def measured(recorded: Measured, again: int) -> Measured:
+    """All ratios; those that are worse than recorded are the best of so many more."""
+    found: Measured = {}
+    for threads in (1, 2) if (os.cpu_count() or 1) > 1 else (1,):
+        used: list[Sides] = []
+        try:
+            for sides, job in jobs(threads):
+                used.append(sides)
+                ratios = job()
+                for _ in range(again):
+                    if not bounds.worse(ratios, recorded):
+                        break
+                    ratios = {name: min(r, ratios[name]) for name, r in job().items()}
+                for name, ratio in ratios.items():
+                    print(f"{name}: {ratio:.3f}", flush=True)
+                found |= ratios
+        finally:
+            for sides in used:
+                sides.__exit__()
+    return found
+
+
+def main() -> int:
+    """Measure, and compare or record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--record", action="store_true", help="write bounds.json")
+    options = parser.parse_args()
+    recorded = {} if options.record else bounds.read()
+    try:
+        ratios = measured(recorded, 0 if options.record else AGAIN)
+    except IncompleteError as reason:
+        print(f"failed: {reason}")
+        return 1
+    print()
+    print(bounds.table(ratios, recorded))
+    if options.record:
+        bounds.write(ratios)
+        return 0
+    for name in bounds.missing(ratios, recorded):
+        print(f"not measured, though a bound is recorded: {name}")
+    return 1 if bounds.worse(ratios, recorded) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

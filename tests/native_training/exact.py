@@ -114,9 +114,6 @@ def buffers():
             for a in b.kept
             if getattr(a, "ctypes", None) and a.ctypes.data == getattr(b.job, f)
         }
-        sums = exact(np.zeros(16 * self._source.sums), "lanes")
-        b.kept.append(sums)
-        b.job.lanes = sums.ctypes.data
         emitter, layout, R = emitters[-1], self._source.layout, -(-rows // 16) * 16
         assert layout.lanes == emitter.layout.lanes
         lanes = by_field["lanes_space"]

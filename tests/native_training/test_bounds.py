@@ -81,7 +81,7 @@ int main(void) {
           for (int both = kind == 2; both < 2; both++) {
             const size_t size = sizeof(float) * (size_t)(count * R);
             float *factor = malloc(size), *addend = both ? malloc(size) : 0;
-            random_change(kind, factor, addend, count, R, 1, 0, (count + 3) / 4, training, 9, key, 1e9, 0.0f, 1.5f,
+            random_change(kind, factor, addend, count, 0, R, 1, 0, (count + 3) / 4, training, 9, key, 1e9, 0.0f, 1.5f,
                           0.0f, 0.5f);
             free(factor);
             free(addend);

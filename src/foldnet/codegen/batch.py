@@ -20,7 +20,11 @@ class Numbers(Protocol):
 
 
 class StepWriter(Writer, Protocol):
-    """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs."""
+    """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs.
+
+    In its C, ``rows`` is how many of them count, ``ROW_0`` the first one's number in the batch, and ``ALL_ROWS`` the
+    batch's number of rows: a program in which no operation mixes rows works on a block of the batch at a time.
+    """
 
     layout: Numbers
 

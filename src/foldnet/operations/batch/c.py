@@ -292,7 +292,7 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
     e.add(
-        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, R, {each}, "
+        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, {each}, "
         f"LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
         f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
     )
@@ -327,7 +327,7 @@ def drop_gradient(e: StepWriter, node: Node[DropGradient]) -> None:
 
 def row_share(e: StepWriter, node: Node[RowShare]) -> None:
     """``1 / rows`` at each row."""
-    e.add("if (FIRST)", "ROWS(r, 0, R)", f"{e.place(node.output)}[r] = 1.0f / (float)rows;")
+    e.add("if (FIRST)", "ROWS(r, 0, R)", f"{e.place(node.output)}[r] = 1.0f / (float)ALL_ROWS;")
     e.wait()
 
 

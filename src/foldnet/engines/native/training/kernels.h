@@ -63,10 +63,10 @@ static inline V choose(VI mask, float yes, float no) {
   return (V)((mask & (VI)SPREAD(yes)) | (~mask & (VI)SPREAD(no)));
 }
 
-/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of each row. Kind 0 zeroes what draws a number
+/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on. Kind 0 zeroes what draws a number
    below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
-static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
-                          int training, uint64_t step, Key key, double threshold, float low, float high,
+static void random_change(int kind, float *factor, float *addend, long count, long row, long R, long each, long lo,
+                          long hi, int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
   const int all = threshold >= 4294967296.0;
@@ -78,7 +78,7 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
     for (long q = lo; q < hi; q++) {
       VI drawn[8];
       if (training)
-        row_numbers(drawn, first, each, quads, q, step, keys);
+        row_numbers(drawn, row + first, each, quads, q, step, keys);
 #pragma GCC unroll 2
       for (long half = 0; half < 2; half++) {
         const long r = first + 16 * half;

@@ -30,22 +30,37 @@ COMMON = 32
 COMMON_LINES = 1300
 """Lines of C up to which a program is small."""
 
+LARGEST_BLOCK = 512
+SMALLEST_BLOCK = 64
+"""Rows of a block."""
+
+BLOCK_FLOATS = 65_536
+"""Values of a block's rows: what the second-level cache of common processors holds beside the weights."""
+
 UNPACK = f"""\
-#define UNPACK if (HALTED) return; UNPACK_REST
-#define UNPACK_REST const long R = job->now_r, rows = job->now_rows; (void)R; (void)rows; UNPACK_PLACES
-#define UNPACK_{COMMON} if (HALTED) return; const long R = {COMMON}, rows = {COMMON}; (void)R; (void)rows; UNPACK_PLACES
-#define UNPACK_PLACES \\
-  float *const S = job->lanes_space, *const F = job->free_space; \\
-  float *const W = job->weights, *const G = job->gradients; \\
+#define UNPACK if (HALTED) return; UNPACK_ROWS(block->R, block->rows, block->first, job->now_rows) UNPACK_BLOCK
+#define UNPACK_{COMMON} if (HALTED) return; UNPACK_ROWS({COMMON}, {COMMON}, 0, {COMMON}) UNPACK_BLOCK
+#define UNPACK_ROWS(a, b, c, d) \\
+  const long R = a, rows = b, ROW_0 = c, ALL_ROWS = d; (void)R; (void)rows; (void)ROW_0; (void)ALL_ROWS;
+#define UNPACK_BLOCK \\
+  float *const S = block->lanes_space, *const F = block->free_space, *const G = block->gradients; \\
+  (void)S; (void)F; (void)G; UNPACK_JOB
+#define UNPACK_UPDATE float *const F = job->free_space, *const G = job->gradients; (void)F; (void)G; UNPACK_JOB
+#define UNPACK_JOB \\
+  float *const W = job->weights; \\
   const double *const N = job->numbers; \\
   const uint64_t step = (uint64_t)job->step, seed = (uint64_t)job->seed; \\
-  (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
+  (void)W; (void)N; (void)step; (void)seed; (void)ME;
 """
 
 
 @dataclass(frozen=True)
 class Source:
-    """A program's C, how its buffers are arranged, and how many multiplications a row takes forward."""
+    """A program's C, how its buffers are arranged, and how many multiplications a row takes forward.
+
+    Attributes:
+        block: rows of a block, which threads share a batch by; 0 where all rows are worked on at once.
+    """
 
     code: str
     layout: Layout
@@ -53,6 +68,7 @@ class Source:
     sums: int
     threaded: bool
     work: int
+    block: int
 
 
 def source(program: TrainingProgram) -> Source:
@@ -68,9 +84,10 @@ def source(program: TrainingProgram) -> Source:
             catalogue.find("c", node.op)(e, node)
         e.seal()
     functions = [
-        e.function("forward", "Job *job, long ME, const int TRAINING", "job, ME, TRAINING"),
+        e.function("forward", f"{_GIVEN}, const int TRAINING", "job, block, ME, TRAINING"),
         _totals(e),
     ]
+    penalty = _penalty(e)
     if program.update is not None:
         functions.append(_backward(e))
     small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
@@ -84,19 +101,15 @@ def source(program: TrainingProgram) -> Source:
         e.add(*update(e, program.update))
         # From here on the step is made whole: nothing stops it.
         parts.append("#undef BARRIER\n#define BARRIER WAIT")
-        parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_REST"))
-        rest = [
-            "if (training) {", "if (HALTED)", "return;", "if (FIRST)", "job->finished = 1;", "update(job, ME);", "}",
-        ]  # fmt: skip
+        parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_UPDATE"))
     else:
-        rest = []
-    parts.append(_keep(e))
+        parts.append("#define update(job, ME) (void)(ME)\n")
+    parts += [penalty, _keep(e)]
     calls = _calls(program.update is not None, "", "if (training)")
     if small:
         common = _calls(program.update is not None, f"_{COMMON}", "")
         calls = [f"if (training && job->now_rows == {COMMON}) {{", *common, "} else {", *calls, "}"]
-    lines = indented([*calls, *rest], 1)
-    parts.append("\n".join(["static void work(Job *job, int training, long ME) {", *lines, "}", ""]))
+    parts.append("\n".join([f"static void pass({_GIVEN}, int training) {{", *indented(calls, 1), "}", ""]))
     parts.append(_loading(e))
     sums = 1 + sum(a.width for a in program.accumulators)
     return Source(
@@ -106,12 +119,27 @@ def source(program: TrainingProgram) -> Source:
         sums,
         e.threaded,
         e.work(),
+        _block(e),
     )
 
 
+_GIVEN = "Job *job, Block *block, long ME"
+"""Parameters of what works on a block's rows."""
+
+
+def _block(e: BatchWriter) -> int:
+    """Rows of a block, chosen so that the values of its rows stay in the cache."""
+    fitting = BLOCK_FLOATS // max(e.layout.lanes, 1)
+    return max(SMALLEST_BLOCK, min(fitting, LARGEST_BLOCK) // 64 * 64) if e.by_blocks else 0
+
+
 def _calls(trains: bool, suffix: str, where: str) -> list[str]:
-    backward = [where, f"backward{suffix}(job, ME);"] if trains else []
-    return [f"forward{suffix}(job, ME, training);", f"totals{suffix}(job, ME);", *(t for t in backward if t)]
+    backward = [where, f"backward{suffix}(job, block, ME);"] if trains else []
+    return [
+        f"forward{suffix}(job, block, ME, training);",
+        f"totals{suffix}(job, block, ME);",
+        *(t for t in backward if t),
+    ]
 
 
 def _uses(function: Function) -> list[str]:
@@ -125,7 +153,7 @@ def _for_common(function: Function) -> str:
     if "TRAINING" not in function.arguments:
         return function.text(unpack, suffix)
     known = ["enum { TRAINING = 1 };", "(void)training;"]
-    return function.text(unpack, suffix, "Job *job, long ME, const int training", known)
+    return function.text(unpack, suffix, f"{_GIVEN}, const int training", known)
 
 
 def _backward(e: BatchWriter) -> Function:
@@ -147,7 +175,7 @@ def _backward(e: BatchWriter) -> Function:
             count = times("sizeof(float)", prod(v.shape))
             e.add("if (FIRST)", f"memset({e.gradient(v.name)}, 0, {count});")
     e.barrier()
-    return e.function("backward", "Job *job, long ME", "job, ME")
+    return e.function("backward", _GIVEN, "job, block, ME")
 
 
 def _keep(e: BatchWriter) -> str:
@@ -170,25 +198,33 @@ def _keep(e: BatchWriter) -> str:
 
 
 def _totals(e: BatchWriter) -> Function:
-    loss, lines = e.place(e.program.loss_rows), regularization(e)
+    loss = e.place(e.program.loss_rows)
     e.announce("the loss, and sums of it and of what metrics are made of")
     e.add("if (FIRST) {")
-    e.add(*(["double total = 0.0;", *lines] if lines else []))
-    e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows{' + total' if lines else ''};")
-    e.add(*(["job->regularization += total * (double)rows;"] if lines else []))
-    e.add(f"add_double(job->lanes, {loss}, rows);")
+    e.add(f"block->loss = (double)sum_rows({loss}, rows);")
+    e.add(f"add_double(block->lanes, {loss}, rows);")
     at = 1
     for a in e.program.accumulators:
         value = e.place(a.value)
         i: Number = "i" if a.width != 1 else 0
-        call = (
-            f"add_double({plus('job->lanes', times(plus(i, at), 16))}, {plus(value, times(i, 'R'))}, rows);"
-        )
+        to = plus("block->lanes", times(plus(i, at), 16))
+        call = f"add_double({to}, {plus(value, times(i, 'R'))}, rows);"
         e.add(*laid_out([loop("i", 0, a.width)] if i else [], call))
         at += a.width
     e.add("}")
     e.wait()
-    return e.function("totals", "Job *job, long ME", "job, ME")
+    return e.function("totals", _GIVEN, "job, block, ME")
+
+
+def _penalty(e: BatchWriter) -> str:
+    """What regularizers add to a step's loss."""
+    lines = regularization(e)
+    if not lines:
+        return "#define penalty(job, ME) (void)(ME)\n"
+    e.add("double total = 0.0;", *lines)
+    e.add("job->loss += total;", "job->regularization += total * (double)job->now_rows;")
+    function = e.function("penalty", "Job *job, long ME", "job, ME")
+    return function.text("UNPACK_UPDATE")
 
 
 def _loading(e: BatchWriter) -> str:
@@ -197,11 +233,11 @@ def _loading(e: BatchWriter) -> str:
         if name in used:
             to = f"(float *){e.place(name)}" if e.is_int(name) else e.place(name)
             e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to});")
-    parameters = "Job *job, const void **data, long count, const int32_t *order, long rows, long R"
+    parameters = "float *const S, const void **data, long count, const int32_t *order, long rows, long R"
     if not e.lines:
-        unused = " ".join(f"(void){name};" for name in ("job", "data", "count", "order", "rows", "R"))
+        unused = " ".join(f"(void){name};" for name in ("S", "data", "count", "order", "rows", "R"))
         return f"static void load_rows({parameters}) {{\n  {unused}\n}}\n"
-    return e.function("load_rows", parameters, "").text("float *const S = job->lanes_space;")
+    return e.function("load_rows", parameters, "").text("")
 
 
 def _assembled(e: BatchWriter, body: str, sums: int) -> str:
@@ -211,14 +247,16 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
         '#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize("vect-cost-model=dynamic")\n#endif',
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
-        "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
+        "#include <pthread.h>\n#include <sched.h>" if e.threaded or e.by_blocks else "",
         f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}",
-        f"#define SUMS {sums}",
+        f"#define BLOCK {_block(e)}\n#define SUMS {sums}",
+        f"#define LANES {e.layout.lanes}\n#define FREE {e.layout.free}\n#define TRAINABLE {e.layout.trainable}",
         f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
     # The loop over a fit calls what every program has, and each product is of tiles.
-    fit, tiles = header(__file__, "loop.h"), [tile.code() for tile in e.tiles]
+    fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
+    tiles = [tile.code() for tile in e.tiles]
     products = [any_product()] if e.any_product else []
     called = needed(kernels, body)
     functions, threads = maths.functions_for(called + body), header(__file__, "threads.h")

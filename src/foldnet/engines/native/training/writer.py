@@ -74,6 +74,9 @@ class BatchWriter(Places):
         lines: of C so far.
         tiles: that products of known size are made of.
         any_product: whether one of a size that is known only when the program runs is called.
+        threaded: whether threads share each operation.
+        by_blocks: whether threads share the rows instead: no operation of the network mixes rows, so that forward
+            and backward can run for one block of them after the other.
     """
 
     real = SINGLE
@@ -90,6 +93,8 @@ class BatchWriter(Places):
         self._inside = 0
         self._comment = ""
         self.threaded = self.work() >= THREADED_FROM
+        mixed = any(node.op.mixes_rows or node.op.moves for node in self.forward)
+        self.by_blocks = not self.threaded and not mixed
 
     def announce(self, comment: str) -> None:
         """Put a comment above the next statement."""

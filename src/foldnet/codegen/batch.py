@@ -57,9 +57,15 @@ class StepWriter(Writer, Protocol):
         c: str,
         ldc: Number,
         start: str = "",
-        add: bool = False,
+        add: str = "0",
     ) -> list[str]:
         """C of a product of matrices."""
+
+    def adds(self, value: str) -> str:
+        """C of whether a sum over rows is to be added to what is in its place: what earlier blocks of the batch gave.
+
+        Who asks does so; for who does not, it is done elsewhere.
+        """
 
 
 @dataclass(frozen=True)

@@ -348,7 +348,8 @@ def sum_to(e: StepWriter, node: Node[SumTo]) -> None:
             e.zero(node.output)
         heads = [loop("t", 0, count, "long")] if count != 1 else []
         at = plus(e.place(x), times(times("t", n) if heads else 0, "R"))
-        call = f"feature_sums({at}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {int(count != 1)});"
+        add = "1" if heads else e.adds(node.output)
+        call = f"feature_sums({at}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {add});"
         e.add(*laid_out(heads, call))
         e.wait()
         return

@@ -1,19 +1,22 @@
 /* A step of a batch: over all of its rows at once, or block by block where no operation mixes rows. */
 
-/* A block's rows of the data, in the order of the epoch, to the workspace. */
-static void fetch(Job *job, const Block *block, int training) {
+/* A thread's share of a block's rows of the data, in the order of the epoch, to the workspace. */
+static void fetch(Job *job, const Block *block, int training, long ME) {
   const void **data = training ? job->data : job->validation;
   const long count = training ? job->rows : job->validation_rows, start = job->position + block->first;
+  const long low = LOW(block->R / 16) * 16, high = HIGH(block->R / 16) * 16;
+  const long last = high < block->rows ? high : block->rows;
   int32_t *order = job->order + start;
   if (!training || !job->shuffle) {
     order = job->plain + block->first;
-    for (long r = 0; r < block->rows; r++)
+    for (long r = low; r < last; r++)
       order[r] = (int32_t)(start + r);
   }
-  load_rows(block->lanes_space, data, count, order, block->rows, block->R);
+  (void)ME;
+  load_rows(block->lanes_space, data, count, order, block->rows, block->R, low, high);
 }
 
-#if BLOCK
+#if BLOCK && !THREADED
 
 /* Block k of the batch in a thread's own buffers. Gradients and sums of the first one go straight to where those of the
    others are added. */
@@ -56,7 +59,7 @@ static void work(Job *job, int training, long me) {
     if (k * BLOCK >= job->now_rows || HALTED)
       return;
     Block block = block_of(job, k, me);
-    fetch(job, &block, training);
+    fetch(job, &block, training, 0);
     pass(job, &block, 0, training);
     if (HALTED)
       return;
@@ -83,26 +86,32 @@ static void step_of(Job *job, int training) {
 
 #else
 
+/* All threads work on the same rows: a block of the batch after the other, or all at once. */
 static void work(Job *job, int training, long ME) {
-  const long rows = job->now_rows;
-  Block block = {0, rows, (rows + 15) / 16 * 16, job->lanes_space, job->free_space, job->gradients, job->lanes, 0.0};
-  pass(job, &block, ME, training);
+  const long all = job->now_rows, most = BLOCK ? BLOCK : all;
+  for (long first = 0; first < all; first += most) {
+    const long rows = all - first < most ? all - first : most;
+    Block block = {first,           rows,           (rows + 15) / 16 * 16, job->lanes_space, job->free_space,
+                   job->gradients,  job->lanes,     0.0};
+    fetch(job, &block, training, ME);
+    WAIT
+    pass(job, &block, ME, training);
+    if (HALTED)
+      return;
+    if (FIRST)
+      job->loss = first ? job->loss + block.loss : block.loss;
+  }
   if (FIRST) {
-    job->loss = block.loss / (double)rows;
+    job->loss /= (double)all;
     penalty(job, 0);
   }
-  if (!training || HALTED)
+  if (!training)
     return;
   if (FIRST)
     job->finished = 1;
   update(job, ME);
 }
 
-static void step_of(Job *job, int training) {
-  const long rows = job->now_rows;
-  const Block all = {0, rows, (rows + 15) / 16 * 16, job->lanes_space, 0, 0, 0, 0.0};
-  fetch(job, &all, training);
-  together(job, training);
-}
+#define step_of(job, training) together(job, training)
 
 #endif

@@ -36,14 +36,16 @@ static void pair_sums(const float *x, const float *g, long lo, long hi, long uni
 }
 
 /* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
-   would take a whole cache line from a place of its own. */
+   would take a whole cache line from a place of its own. With `packed` they are as an earlier call left them. */
 static void packed_dense(const Job *job, const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
-                                long R, long lo, long hi, float *pack) {
-  for (long j = lo; j < hi; j += 24) {
+                                long R, long lo, long hi, float *pack, int packed) {
+  for (long j = lo; j < hi; j += 24, pack += 24 * fan_in) {
     const long m = hi - j < 24 ? hi - j : 24;
-    for (long k = 0; k < fan_in; k++)
-      for (long i = 0; i < m; i++)
-        pack[k * 24 + i] = w[k * units + j + i];
+    for (long k = 0; k < fan_in && !packed; k++)
+      if (m == 24)
+        memcpy(pack + k * 24, w + k * units + j, 24 * sizeof(float));
+      else
+        memcpy(pack + k * 24, w + k * units + j, sizeof(float) * (size_t)m);
     product(job, m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
   }
 }

@@ -10,7 +10,7 @@ Left = tuple[str, Number, Number]
 
 
 def shared_product(
-    m: int, n: Number, count: Number, a: Left, b: str, ldb: Number, c: str, ldc: Number, start: str, add: bool
+    m: int, n: Number, count: Number, a: Left, b: str, ldb: Number, c: str, ldc: Number, start: str, add: str
 ) -> str:
     """A call of the function for any size, for a thread's share of the rows."""
     left, am, ak = a
@@ -18,7 +18,7 @@ def shared_product(
     first = plus(start, low) if start else "NULL"
     return (
         f"product(job, HIGH({m}) - {low}, {n}, {count}, {plus(left, times(low, am))}, {am}, {ak}, {b}, {ldb}, "
-        f"{0 if n == 'R' else 'R'}, {plus(c, times(low, ldc))}, {ldc}, {first}, {int(add)});"
+        f"{0 if n == 'R' else 'R'}, {plus(c, times(low, ldc))}, {ldc}, {first}, {add});"
     )
 
 
@@ -33,7 +33,7 @@ def known_product(
     c: str,
     ldc: Number,
     start: str,
-    add: bool,
+    add: str,
 ) -> list[str]:
     """Calls of tiles of a known height, which are added to ``tiles``."""
     left, am, ak = a
@@ -45,11 +45,11 @@ def known_product(
         def call(
             vectors: int, j: Number, right: Number, part: int, i: Number = i, height: int = height
         ) -> str:
-            tile = Tile(height, vectors, bool(start), add, part == 16)
+            tile = Tile(height, vectors, bool(start), add == "1", part == 16)
             tiles[tile] = None
             return (
                 f"{tile.name}({count}, {plus(left, times(i, am))}, {am}, {ak}, {plus(b, right)}, {ldb}, "
-                f"{plus(c, times(i, ldc), j)}, {ldc}, {plus(start, i) if start else 'NULL'}, {int(add)}, {part});"
+                f"{plus(c, times(i, ldc), j)}, {ldc}, {plus(start, i) if start else 'NULL'}, {add}, {part});"
             )
 
         if isinstance(n, str):

@@ -228,13 +228,14 @@ class NativeTraining:
         chosen = min(default_threads() if threads is None else threads, MOST_THREADS)
         block = self._source.block or lanes
         at_once = 1
-        if lanes > block:
+        if self._source.threaded:
+            job.threads = chosen
+        else:
             # Each thread works on blocks of its own.
             at_once = job.threads = min(chosen, -(-lanes // block))
+        if at_once > 1 or lanes > block:
             b.floats("block_gradients", layout.trainable * at_once)
             b.floats("block_lanes", 16 * self._source.sums * at_once, np.float64)
-        else:
-            job.threads = chosen if self._source.threaded else 1
         b.floats("lanes_space", layout.lanes * min(block, lanes) * at_once)
         b.floats("free_space", layout.free * at_once)
         b.give("numbers", self._numbers)

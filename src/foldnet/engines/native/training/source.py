@@ -32,7 +32,10 @@ COMMON_LINES = 1300
 
 LARGEST_BLOCK = 512
 SMALLEST_BLOCK = 64
-"""Rows of a block."""
+"""Rows of a block that a thread has for itself."""
+
+SHARED_BLOCK = 256
+"""Rows of a block that all threads share: as many as the kernels of products need to be at their best."""
 
 BLOCK_FLOATS = 65_536
 """Values of a block's rows: what the second-level cache of common processors holds beside the weights."""
@@ -59,7 +62,7 @@ class Source:
     """A program's C, how its buffers are arranged, and how many multiplications a row takes forward.
 
     Attributes:
-        block: rows of a block, which threads share a batch by; 0 where all rows are worked on at once.
+        block: rows of a block; 0 where all rows of a batch are worked on at once.
     """
 
     code: str
@@ -129,8 +132,12 @@ _GIVEN = "Job *job, Block *block, long ME"
 
 def _block(e: BatchWriter) -> int:
     """Rows of a block, chosen so that the values of its rows stay in the cache."""
+    if not e.by_blocks:
+        return 0
+    if e.threaded:
+        return SHARED_BLOCK
     fitting = BLOCK_FLOATS // max(e.layout.lanes, 1)
-    return max(SMALLEST_BLOCK, min(fitting, LARGEST_BLOCK) // 64 * 64) if e.by_blocks else 0
+    return max(SMALLEST_BLOCK, min(fitting, LARGEST_BLOCK) // 64 * 64)
 
 
 def _calls(trains: bool, suffix: str, where: str) -> list[str]:
@@ -159,12 +166,15 @@ def _for_common(function: Function) -> str:
 def _backward(e: BatchWriter) -> Function:
     for node in e.backward:
         if e.roots[node.output] == node.output:
+            began = len(e.lines)
             e.begin(node)
             e.announce(e.names.comment(node))
             catalogue.find("c", node.op)(e, node)
+            e.put_aside(node.outputs, began)
             e.end()
         e.seal()
     for variable, value in e.copies:
+        # Of a value that lies among the gradients, where blocks were added up, the whole is copied.
         shape = e.shape(value)
         target = Operand(e.gradient(variable), strides_of(shape), False, written=True)
         e.announce(f"gradient of {role(variable)}, which is another value's, too")
@@ -232,10 +242,11 @@ def _loading(e: BatchWriter) -> str:
     for k, name in enumerate(e.graph.inputs):
         if name in used:
             to = f"(float *){e.place(name)}" if e.is_int(name) else e.place(name)
-            e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to});")
-    parameters = "float *const S, const void **data, long count, const int32_t *order, long rows, long R"
+            e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to}, low, high);")
+    given = ("S", "data", "count", "order", "rows", "R", "low", "high")
+    parameters = "float *const S, const void **data, long count, const int32_t *order, long rows, long R, long low, long high"
     if not e.lines:
-        unused = " ".join(f"(void){name};" for name in ("S", "data", "count", "order", "rows", "R"))
+        unused = " ".join(f"(void){name};" for name in given)
         return f"static void load_rows({parameters}) {{\n  {unused}\n}}\n"
     return e.function("load_rows", parameters, "").text("")
 

@@ -122,6 +122,7 @@ typedef struct Team {
 #if THREADED
 
 #define NT job->team->count
+#define MORE (ROW_0 != 0)
 #define FIRST (ME == 0)
 #define LOW(n) ((n) * ME / NT)
 #define HIGH(n) ((n) * (ME + 1) / NT)
@@ -131,6 +132,7 @@ typedef struct Team {
 
 #else
 
+#define MORE 0
 #define FIRST 1
 #define LOW(n) 0
 #define HIGH(n) (n)

@@ -75,8 +75,8 @@ class BatchWriter(Places):
         tiles: that products of known size are made of.
         any_product: whether one of a size that is known only when the program runs is called.
         threaded: whether threads share each operation.
-        by_blocks: whether threads share the rows instead: no operation of the network mixes rows, so that forward
-            and backward can run for one block of them after the other.
+        by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
+            network mixes rows. Threads share each block if ``threaded``, else each has blocks of its own.
     """
 
     real = SINGLE
@@ -94,7 +94,8 @@ class BatchWriter(Places):
         self._comment = ""
         self.threaded = self.work() >= THREADED_FROM
         mixed = any(node.op.mixes_rows or node.op.moves for node in self.forward)
-        self.by_blocks = not self.threaded and not mixed
+        self.by_blocks = not mixed
+        self._adding = False
 
     def announce(self, comment: str) -> None:
         """Put a comment above the next statement."""
@@ -119,7 +120,7 @@ class BatchWriter(Places):
         c: str,
         ldc: Number,
         start: str = "",
-        add: bool = False,
+        add: str = "0",
     ) -> list[str]:
         """C of a product of matrices, see ``codegen/tiles.py``; its rows are shared among threads.
 
@@ -131,12 +132,37 @@ class BatchWriter(Places):
             b: the right matrix, and ``ldb`` its step along the sum.
             c: the result, and ``ldc`` the step from row to row.
             start: array of what the sums of each row start with.
-            add: to what is in the result.
+            add: C of whether to add to what is in the result.
         """
         if self.threaded:
             self.any_product = True
             return [shared_product(m, n, count, a, b, ldb, c, ldc, start, add)]
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
+
+    def adds(self, value: str) -> str:
+        """C of whether a sum over rows is added to what earlier blocks gave: gradients of blocks that threads share."""
+        self._adding = self.by_blocks and self.threaded and self.roots[value] in self._gradients
+        return "MORE" if self._adding else "0"
+
+    def put_aside(self, outputs: Sequence[str], began: int) -> None:
+        """See that what was written since ``began`` is added to what earlier blocks gave, if it did not do so itself."""
+        adding, self._adding = self._adding, False
+        if adding or not self.by_blocks or not self.threaded:
+            return
+        for value in outputs:
+            if self.roots[value] not in self._gradients:
+                continue
+            array, count = self.place(value), self.size(value)
+            before = self.space(f"gradient of earlier blocks {count}", count, laned=False)
+            self.lines[began:began] = [
+                "if (FIRST && MORE)", f"memcpy({before}, {array}, {times('sizeof(float)', count)});", "BARRIER",
+            ]  # fmt: skip
+            self.barrier()
+            self.add(
+                "if (FIRST && MORE)", f"for (long i = 0; i < {count}; i++)", f"{array}[i] += {before}[i];"
+            )
+            self.barrier()
+            self._open = (-1, [])
 
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""

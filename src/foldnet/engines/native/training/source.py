@@ -13,6 +13,7 @@ from foldnet.codegen.plain_names import role
 from foldnet.codegen.tiles import any_product, any_tile, either, sixteen_sums, transposition
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
+from foldnet.engines.native.training.repeated import once
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.engines.native.training.writer import BatchWriter, loop
 from foldnet.graph.training import TrainingProgram
@@ -94,7 +95,8 @@ def source(program: TrainingProgram) -> Source:
     if program.update is not None:
         functions.append(_backward(e))
     small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
-    parts = [f.text("UNPACK", known=_uses(f)) for f in functions]
+    shared, functions = ([], functions) if small else once(functions)
+    parts = [*shared, *(f.text("UNPACK", known=_uses(f)) for f in functions)]
     if small:
         same = "".join(f"#define {f.name}_{COMMON} {f.name}\n" for f in functions)
         parts.append(either("\n".join(map(_for_common, functions)), same))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,16 +24,13 @@ from foldnet.codegen.names import Namespace
 from foldnet.codegen.tiles import Tile
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage, Total
 from foldnet.engines.native.training.dense import dense, turned_dense
-from foldnet.engines.native.training.functions import Function, Part
+from foldnet.engines.native.training.functions import Function
 from foldnet.engines.native.training.places import Places
 from foldnet.engines.native.training.products import known_product, shared_product
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations.windows.c import conv_in_loops
-
-PART_LINES = 130
-"""Statements from which a function is divided at the next op."""
 
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
@@ -65,6 +61,10 @@ class _Loop:
             return laid_out(self.heads, self.statements[0])
         body = [line for s in self.statements for line in laid_out([], s, "  ")]
         return [*self.heads[:-1], f"{self.heads[-1]} {{", *body, "}"]
+
+
+def _written(part: str | _Loop) -> list[str]:
+    return [part] if isinstance(part, str) else part.lines()
 
 
 class BatchWriter(Places):
@@ -171,21 +171,13 @@ class BatchWriter(Places):
 
     def function(self, name: str, parameters: str, arguments: str) -> Function:
         """The statements so far as a C function, with declarations of its arrays; then start again."""
-        parts: list[list[str | _Loop]] = [[]]
+        groups: list[list[str]] = []
         done = 0
         for end in [*self._seals, len(self.lines)]:
-            if len(parts[-1]) >= PART_LINES and end > done:
-                parts.append([])
-            parts[-1] += self.lines[done:end]
+            groups.append([line for part in self.lines[done:end] for line in _written(part)])
             done = end
         self.lines, self._seals, self._open = [], [], (-1, [])
-        return Function(name, parameters, arguments, [self._part(lines) for lines in parts])
-
-    def _part(self, lines: Sequence[str | _Loop]) -> Part:
-        statements = [line for part in lines for line in ([part] if isinstance(part, str) else part.lines())]
-        code = re.sub(r"/\*.*?\*/", "", "\n".join(statements))
-        used = dict.fromkeys(re.findall(r"\b[a-z]\w*", code))
-        return Part([self._declared[name] for name in used if name in self._declared], statements)
+        return Function(name, parameters, arguments, groups, self._declared)
 
     def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
         """Loops over a shape and the rows around ``body(*elements)``.

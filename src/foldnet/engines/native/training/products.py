@@ -35,9 +35,18 @@ def known_product(
     start: str,
     add: str,
 ) -> list[str]:
-    """Calls of tiles of a known height, which are added to ``tiles``."""
+    """Calls of tiles of a known height, which are added to ``tiles``.
+
+    Rows of a batch are whole vectors in number. Where that is odd, the last vector has a function for all heights.
+    """
     left, am, ak = a
     lines: list[str] = []
+    if isinstance(n, str):
+        last = (
+            f"last_columns({m}, {count}, {left}, {am}, {ak}, {plus(b, 'R - 16')}, {ldb}, {plus(c, 'R - 16')}, {ldc}, "
+            f"{start or 'NULL'}, {add});"
+        )
+        lines += ["if (R & 16)", last]
     first = 0
     for height, turns in split(m):
         i: Number = first if turns == 1 else "i"
@@ -53,19 +62,15 @@ def known_product(
             )
 
         if isinstance(n, str):
-            calls = [
-                "long j = 0;", "for (; j + 32 <= R && !HALTED; j += 32)", f"  {call(2, 'j', 'j', 16)}",
-                "if (j < R)", f"  {call(1, 'j', 'j', 16)}",
-            ]  # fmt: skip
+            calls = ["for (long j = 0; j + 32 <= R && !HALTED; j += 32)", f"  {call(2, 'j', 'j', 16)}"]
         else:
             calls = []
             for j in range(0, n, 32):
                 vectors = 2 if n - j > 16 else 1
                 part = min(n - j - 16 * (vectors - 1), 16)
                 calls.append(call(vectors, j, plus(times(j - j % 64, "R"), j % 64), part))
-        last = first + height * turns
-        head = f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{" if turns != 1 else "{"
-        braces = turns != 1 or isinstance(n, str)
-        lines += [head, *calls, "}"] if braces else calls
-        first = last
+        end = first + height * turns
+        head = f"for (long i = {first}; i < {end} && !HALTED; i += {height}) {{"
+        lines += [head, *calls, "}"] if turns != 1 else calls
+        first = end
     return lines

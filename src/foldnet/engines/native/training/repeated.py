@@ -7,7 +7,6 @@ streams of random numbers. What is written once and called compiles once.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,13 +15,17 @@ from foldnet.engines.native.training.functions import Function, indented
 Group = Sequence[str]
 """The statements of an operation, a line each."""
 
-_VARYING = re.compile(r"\bN\[\d+\]|\b\d+u\b|\b[a-z]\w*")
+_VARYING = re.compile(r"\bN\[\d+\]|\b\d+u\b|\b[a-z]\w*|(?<![\w.])\d+(?![\w.])")
 _COMMENT = re.compile(r"/\*.*?\*/")
+_OWN = re.compile(r"(\w+?)(_(?:at|here)(?:_\d+)?)$")
+"""Names that loops give to elements, made from those of arrays."""
+
+_NEEDS_NUMBERS = re.compile(r"\[\] = \{|#pragma")
 
 
 @dataclass(frozen=True)
 class _Pattern:
-    """Statements with ``?`` in the place of what varies, and what stands there."""
+    """Statements with names in the place of what varies, and what stands there."""
 
     text: str
     kinds: tuple[str, ...]
@@ -34,62 +37,97 @@ class _Pattern:
         return "TRAINING" if "TRAINING" in self.text else ""
 
 
-def _pattern(group: Group, declared: Mapping[str, str]) -> _Pattern:
+def _pattern(group: Group, declared: Mapping[str, str], sizes: bool) -> _Pattern:
+    text = "\n".join(line for line in (_COMMENT.sub("", line).strip() for line in group) if line)
+    sizes = sizes and not _NEEDS_NUMBERS.search(text)
     places: dict[str, int] = {}
     kinds: list[str] = []
 
     def place(found: re.Match[str]) -> str:
-        word = found[0]
-        if word[0].islower() and word not in declared:
+        word, end = found[0], ""
+        if word not in declared and (own := _OWN.fullmatch(word)) and own[1] in declared:
+            word, end = own[1], own[2]
+        kind = _kind(word, declared, sizes)
+        if kind is None:
             return word
         if word not in places:
             places[word] = len(places)
-            kinds.append(_kind(word, declared))
-        return f"given_{places[word]}"
+            kinds.append(kind)
+        return f"given_{places[word]}{end}"
 
-    text = "\n".join(line for line in (_COMMENT.sub("", line).strip() for line in group) if line)
     return _Pattern(_VARYING.sub(place, text), tuple(kinds), tuple(places))
 
 
-def _kind(word: str, declared: Mapping[str, str]) -> str:
-    """The C type of what varies."""
-    if word in declared:
-        return declared[word].partition("const ")[0]
-    return "double " if word.startswith("N[") else "uint32_t "
+def _kind(word: str, declared: Mapping[str, str], sizes: bool) -> str | None:
+    """The C type of what varies, as a parameter is declared; None for a word that does not vary."""
+    if word.isdecimal():
+        return "const long " if sizes else None
+    if word[0].islower():
+        return declared[word].partition("const ")[0] if word in declared else None
+    return "const double " if word.startswith("N[") else "const uint32_t "
 
 
-def once(functions: Sequence[Function]) -> tuple[list[str], list[Function]]:
-    """C of functions for all statements that are repeated, and the given functions, which call them."""
-    patterns = [[_pattern(group, f.declared) for group in f.groups] for f in functions]
-    counts = Counter(p.text for found in patterns for p in found if "\n" in p.text)
-    names: dict[str, str] = {}
-    code: list[str] = []
-    for pattern in (p for found in patterns for p in found):
-        if counts[pattern.text] > 1 and pattern.text not in names:
-            names[pattern.text] = f"repeated_{len(names) + 1}"
-            code.append(_function(names[pattern.text], pattern))
-    return code, [
-        replace(f, groups=[_called(names.get(p.text), p, g) for p, g in zip(found, f.groups, strict=True)])
+def once(functions: Sequence[Function], sizes: bool = False) -> tuple[list[str], list[Function]]:
+    """C of functions for all statements that are repeated, and the given functions, which call them.
+
+    Args:
+        functions: of a program.
+        sizes: whether whole numbers may differ, too: for code that must not be as fast as it can be.
+    """
+    patterns = [[_pattern(group, f.declared, sizes) for group in f.groups] for f in functions]
+    uses: dict[str, list[_Pattern]] = {}
+    for pattern in (p for found in patterns for p in found if "\n" in p.text):
+        uses.setdefault(pattern.text, []).append(pattern)
+    repeated = {text: _Repeated(f"repeated_{k + 1}", same) for k, (text, same) in enumerate(
+        (text, same) for text, same in uses.items() if len(same) > 1
+    )}  # fmt: skip
+    called = [
+        replace(f, groups=[
+            repeated[p.text].called(p, group) if p.text in repeated else group
+            for p, group in zip(found, f.groups, strict=True)
+        ])
         for f, found in zip(functions, patterns, strict=True)
-    ]
+    ]  # fmt: skip
+    return [r.function() for r in repeated.values()], called
 
 
-def _function(name: str, pattern: _Pattern) -> str:
-    given = ["Job *job", "Block *block", "long ME", *(["const int TRAINING"] if pattern.training else [])]
-    given += [
-        f"{kind}{'' if kind.endswith('*') else 'const '}given_{k}" for k, kind in enumerate(pattern.kinds)
-    ]
-    lines = indented(["UNPACK", *pattern.text.split("\n")], 1)
-    return "\n".join(
-        [f"static __attribute__((noinline)) void {name}({', '.join(given)}) {{", *lines, "}", ""]
-    )
+class _Repeated:
+    """One function for statements of the same pattern."""
 
+    def __init__(self, name: str, uses: Sequence[_Pattern]) -> None:
+        self._name, self._pattern = name, uses[0]
+        #: Whole numbers that are the same in all uses stay where they are.
+        self._same = {
+            k
+            for k, kind in enumerate(uses[0].kinds)
+            if kind == "const long " and len({use.given[k] for use in uses}) == 1
+        }
 
-def _called(name: str | None, pattern: _Pattern, group: Group) -> Group:
-    if name is None:
-        return group
-    given = ["job", "block", "ME", *filter(None, [pattern.training]), *pattern.given]
-    return [*_first_comment(group), f"{name}({', '.join(given)});"]
+    def _varying(self, values: Sequence[str]) -> list[str]:
+        return [value for k, value in enumerate(values) if k not in self._same]
+
+    def function(self) -> str:
+        """The function."""
+        pattern = self._pattern
+        parameters = [
+            "Job *job",
+            "Block *block",
+            "long ME",
+            *(["const int TRAINING"] if pattern.training else []),
+        ]
+        parameters += self._varying([f"{kind}given_{k}" for k, kind in enumerate(pattern.kinds)])
+
+        def number(found: re.Match[str]) -> str:
+            return pattern.given[int(found[1])] if int(found[1]) in self._same else found[0]
+
+        text = re.sub(r"\bgiven_(\d+)\b", number, pattern.text)
+        head = f"static __attribute__((noinline)) void {self._name}({', '.join(parameters)}) {{"
+        return "\n".join([head, *indented(["UNPACK", *text.split("\n")], 1), "}", ""])
+
+    def called(self, use: _Pattern, group: Group) -> Group:
+        """A call of it in the place of a group of statements."""
+        given = ["job", "block", "ME", *filter(None, [use.training]), *self._varying(use.given)]
+        return [*_first_comment(group), f"{self._name}({', '.join(given)});"]
 
 
 def _first_comment(lines: Iterable[str]) -> list[str]:

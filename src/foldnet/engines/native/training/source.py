@@ -10,7 +10,7 @@ from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.headers import header, needed
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
-from foldnet.codegen.tiles import any_product, any_tile, either, sixteen_sums, transposition
+from foldnet.codegen.tiles import any_product, any_tile, either, last_columns, sixteen_sums, transposition
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.repeated import once
@@ -95,8 +95,9 @@ def source(program: TrainingProgram) -> Source:
     if program.update is not None:
         functions.append(_backward(e))
     small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
-    shared, functions = ([], functions) if small else once(functions)
-    parts = [*shared, *(f.text("UNPACK", known=_uses(f)) for f in functions)]
+    # Where batches of the common size have code of their own, that for the others may be smaller.
+    shared, called = once(functions, sizes=small)
+    parts = [*shared, *(f.text("UNPACK", known=_uses(f)) for f in called)]
     if small:
         same = "".join(f"#define {f.name}_{COMMON} {f.name}\n" for f in functions)
         parts.append(either("\n".join(map(_for_common, functions)), same))
@@ -274,7 +275,7 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     called = needed(kernels, body)
     functions, threads = maths.functions_for(called + body), header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
-    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), sums_of])
+    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of])
     return "\n".join(
         [
             *(part for part in own if part),

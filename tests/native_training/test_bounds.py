@@ -54,6 +54,13 @@ def test_an_array_that_is_shorter_by_one_is_noticed():
     assert watched(["--damaged", NAMES[0], *KINDS]) == "tried"
 
 
+def test_a_block_that_is_shorter_by_one_is_noticed():
+    assert (
+        watched(["--damaged", "blocks", "block_gradients", "block_lanes", "lanes_space", "free_space"])
+        == "tried"
+    )
+
+
 ALONE = r"""
 #include <stdio.h>
 #include <stdlib.h>

@@ -292,8 +292,8 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
     e.add(
-        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, {each}, "
-        f"LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
+        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, "
+        f"{each}, LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
         f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
     )
     e.wait()

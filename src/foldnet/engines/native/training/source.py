@@ -247,7 +247,10 @@ def _loading(e: BatchWriter) -> str:
             to = f"(float *){e.place(name)}" if e.is_int(name) else e.place(name)
             e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to}, low, high);")
     given = ("S", "data", "count", "order", "rows", "R", "low", "high")
-    parameters = "float *const S, const void **data, long count, const int32_t *order, long rows, long R, long low, long high"
+    parameters = (
+        "float *const S, const void **data, long count, const int32_t *order, long rows, long R, "
+        "long low, long high"
+    )
     if not e.lines:
         unused = " ".join(f"(void){name};" for name in given)
         return f"static void load_rows({parameters}) {{\n  {unused}\n}}\n"

@@ -145,7 +145,7 @@ class BatchWriter(Places):
         return "MORE" if self._adding else "0"
 
     def put_aside(self, outputs: Sequence[str], began: int) -> None:
-        """See that what was written since ``began`` is added to what earlier blocks gave, if it did not do so itself."""
+        """See that what was written since ``began`` is added to what earlier blocks gave, if it was not yet."""
         adding, self._adding = self._adding, False
         if adding or not self.by_blocks or not self.threaded:
             return

@@ -28,6 +28,9 @@ LONG_STEP = 100_000_000
 
 MOST_THREADS = 8
 
+SHARED_FROM = 300_000
+"""Multiplications of a step, forward, from which sharing its blocks is worth that threads wait for each other."""
+
 _POINTERS = (
     "team", "data", "validation", "validate", "scalars", "weights", "gradients", "slots", "averages", "lanes_space",
     "free_space", "numbers", "kept", "block_gradients", "block_lanes", "order", "plain", "space", "lanes", "sums",
@@ -232,7 +235,8 @@ class NativeTraining:
             job.threads = chosen
         else:
             # Each thread works on blocks of its own.
-            at_once = job.threads = min(chosen, -(-lanes // block))
+            worth = self._source.work * widest >= SHARED_FROM
+            at_once = job.threads = min(chosen, -(-lanes // block)) if worth else 1
         if at_once > 1 or lanes > block:
             b.floats("block_gradients", layout.trainable * at_once)
             b.floats("block_lanes", 16 * self._source.sums * at_once, np.float64)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from foldnet.codegen.loops import laid_out
+
 PART_LINES = 130
 """Statements from which a function is divided at the next op."""
 
@@ -28,6 +30,25 @@ def indented(lines: Iterable[str], depth: int = 0) -> list[str]:
         else:
             heads = 0
     return found
+
+
+class JointLoop:
+    """One loop over rows for one statement, or for several that read and write the same elements of it."""
+
+    def __init__(self, heads: list[str], statements: list[str]) -> None:
+        self.heads, self.statements = heads, statements
+
+    def lines(self) -> list[str]:
+        """The C."""
+        if len(self.statements) == 1:
+            return laid_out(self.heads, self.statements[0])
+        body = [line for s in self.statements for line in laid_out([], s, "  ")]
+        return [*self.heads[:-1], f"{self.heads[-1]} {{", *body, "}"]
+
+
+def written(part: str | JointLoop) -> list[str]:
+    """The C of a statement, a line each."""
+    return [part] if isinstance(part, str) else part.lines()
 
 
 @dataclass(frozen=True)

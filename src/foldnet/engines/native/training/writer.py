@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from math import prod
 from typing import Any
 
 from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import (
-    C_TYPES,
     Operand,
     Strides,
-    broadcast_strides,
     collapse,
     laid_out,
     place,
@@ -24,7 +21,7 @@ from foldnet.codegen.names import Namespace
 from foldnet.codegen.tiles import Tile
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage, Total
 from foldnet.engines.native.training.dense import dense, turned_dense
-from foldnet.engines.native.training.functions import Function
+from foldnet.engines.native.training.functions import Function, JointLoop, written
 from foldnet.engines.native.training.places import Places
 from foldnet.engines.native.training.products import known_product, shared_product
 from foldnet.graph.graph import Node
@@ -49,24 +46,6 @@ def shared(variable: str, count: int) -> str:
     return loop(variable, f"LOW({count})", f"HIGH({count})")
 
 
-class _Loop:
-    """One loop over rows for one statement, or for several that read and write the same elements of it."""
-
-    def __init__(self, heads: list[str], statements: list[str]) -> None:
-        self.heads, self.statements = heads, statements
-
-    def lines(self) -> list[str]:
-        """The C."""
-        if len(self.statements) == 1:
-            return laid_out(self.heads, self.statements[0])
-        body = [line for s in self.statements for line in laid_out([], s, "  ")]
-        return [*self.heads[:-1], f"{self.heads[-1]} {{", *body, "}"]
-
-
-def _written(part: str | _Loop) -> list[str]:
-    return [part] if isinstance(part, str) else part.lines()
-
-
 class BatchWriter(Places):
     """Collects the statements of one function.
 
@@ -84,7 +63,7 @@ class BatchWriter(Places):
 
     def __init__(self, program: TrainingProgram) -> None:
         super().__init__(program)
-        self.lines: list[str | _Loop] = []
+        self.lines: list[str | JointLoop] = []
         self.tiles: dict[Tile, None] = {}
         self.any_product = False
         self._seals: list[int] = []
@@ -105,7 +84,7 @@ class BatchWriter(Places):
         comment, self._comment = self._comment, ""
         return [comment] if comment else []
 
-    def add(self, *lines: str | _Loop) -> None:
+    def add(self, *lines: str | JointLoop) -> None:
         """Append statements."""
         self.lines += [*self._announced(), *lines]
 
@@ -174,7 +153,7 @@ class BatchWriter(Places):
         groups: list[list[str]] = []
         done = 0
         for end in [*self._seals, len(self.lines)]:
-            groups.append([line for part in self.lines[done:end] for line in _written(part)])
+            groups.append([line for part in self.lines[done:end] for line in written(part)])
             done = end
         self.lines, self._seals, self._open = [], [], (-1, [])
         return Function(name, parameters, arguments, groups, self._declared)
@@ -237,7 +216,7 @@ class BatchWriter(Places):
             self._statements[-1].append("\n".join([*self._announced(), text]))
         else:
             self._statements.append([text])
-            self.add(_Loop(heads, self._statements[-1]))
+            self.add(JointLoop(heads, self._statements[-1]))
             self.wait()
         self._open = (len(self.lines), heads) if joined else (-1, [])
 
@@ -390,22 +369,6 @@ class BatchWriter(Places):
         """A convolution as loops around a product with all rows."""
         conv_in_loops(self, node)
         return False
-
-    def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
-        """A value that a loop reads, over its own row's shape or by other strides."""
-        own = strides_of(self.shape(value)) if strides is None else tuple(strides)
-        kind = C_TYPES[self.graph.types[value].dtype]
-        return Operand(self.place(value), own, self.laned(value), kind, start=offset)
-
-    def write(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
-        """A value that a loop writes."""
-        return replace(self.read(value, strides, offset), written=True)
-
-    def spread(self, value: str, shape: Sequence[int]) -> Operand:
-        """A value as it is read when spread over ``shape``."""
-        own = self.shape(value)
-        padded = (1,) * (len(shape) - len(own)) + own
-        return self.read(value, broadcast_strides(padded))
 
 
 def _in_order(stages: Sequence[Stage]) -> list[Each | Once]:

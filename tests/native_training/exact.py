@@ -19,7 +19,7 @@ import numpy as np
 from foldnet.engines.native import cache
 from foldnet.engines.native.training.program import NativeTraining, _Buffers
 from foldnet.engines.native.training.writer import BatchWriter
-from tests.native_training import programs, test_gradients
+from tests.native_training import programs, test_blocks, test_gradients
 from tests.native_training.test_fit import of_every_kind, wide
 
 APART = 16
@@ -28,6 +28,8 @@ CASES = {
         programs.q2(), update=programs.adam(clip=("norm", 1.0))
     ),
     "wide": lambda: programs.program(wide()),
+    "blocks": test_blocks.small,
+    "shared blocks": test_blocks.wide,
     "of every kind": of_every_kind,
     **{c.__name__: lambda c=c: test_gradients.made(c)[0] for c in test_gradients.CASES},
 }
@@ -114,16 +116,20 @@ def buffers():
             for a in b.kept
             if getattr(a, "ctypes", None) and a.ctypes.data == getattr(b.job, f)
         }
-        sums = exact(np.zeros(16 * self._source.sums), "lanes")
-        b.kept.append(sums)
-        b.job.lanes = sums.ctypes.data
         emitter, layout, R = emitters[-1], self._source.layout, -(-rows // 16) * 16
         assert layout.lanes == emitter.layout.lanes
-        lanes = by_field["lanes_space"]
-        for start, end in [*emitter.lanes_gaps, (layout.lanes, lanes.size // R)]:
-            forbid(lanes, start * R, end * R)
-        for start, end in emitter.free_gaps:
-            forbid(by_field["free_space"], start, end)
+        lanes, free = by_field["lanes_space"], by_field["free_space"]
+        parts = 1
+        if self._source.block and rows > self._source.block:  # a part for each thread, whole blocks alone
+            R = self._source.block
+            assert rows % R == 0
+            parts = free.size // layout.free if layout.free else lanes.size // (layout.lanes * R)
+        for part in range(parts):
+            for start, end in emitter.lanes_gaps:
+                forbid(lanes, (part * layout.lanes + start) * R, (part * layout.lanes + end) * R)
+            for start, end in emitter.free_gaps:
+                forbid(free, part * layout.free + start, part * layout.free + end)
+        forbid(lanes, parts * layout.lanes * R, lanes.size)
         sizes = {n: emitter.size(n) for n in layout.weights}
         ends = [*sorted(layout.weights.values())[1:], layout.size]
         for (name, at), end in zip(sorted(layout.weights.items(), key=lambda i: i[1]), ends, strict=True):
@@ -141,10 +147,14 @@ def buffers():
 
 
 def fit(name, guards):
-    """Fits that are clean, or die: shuffled and in order, the latter by the code for the common number of rows."""
+    """Fits that are clean, or die: shuffled and in order, the latter by the code for the common number of rows.
+
+    Those of blocks with a batch of two blocks, too.
+    """
     program = CASES[name]()
     engine = NativeTraining(program)
-    for rows, shuffle in ((37, True), (32, False)):
+    several = [(2 * engine._source.block, True)] * name.endswith("blocks")
+    for rows, shuffle in ((37, True), (32, False), *several):
         data = programs.data(program, rows, seed=3)
         plan = programs.plan(
             rows,
@@ -153,7 +163,7 @@ def fit(name, guards):
             1e-3,
             len(program.update.scalars),
             seed=7,
-            threads=2,
+            threads=1 if damaged else 2,  # of several threads some may find no block left
             shuffle=shuffle,
             validation_epochs=[1, 1],
         )

@@ -54,6 +54,13 @@ def test_an_array_that_is_shorter_by_one_is_noticed():
     assert watched(["--damaged", NAMES[0], *KINDS]) == "tried"
 
 
+def test_a_block_that_is_shorter_by_one_is_noticed():
+    assert (
+        watched(["--damaged", "blocks", "block_gradients", "block_lanes", "lanes_space", "free_space"])
+        == "tried"
+    )
+
+
 ALONE = r"""
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +88,7 @@ int main(void) {
           for (int both = kind == 2; both < 2; both++) {
             const size_t size = sizeof(float) * (size_t)(count * R);
             float *factor = malloc(size), *addend = both ? malloc(size) : 0;
-            random_change(kind, factor, addend, count, R, 1, 0, (count + 3) / 4, training, 9, key, 1e9, 0.0f, 1.5f,
+            random_change(kind, factor, addend, count, 0, R, 1, 0, (count + 3) / 4, training, 9, key, 1e9, 0.0f, 1.5f,
                           0.0f, 0.5f);
             free(factor);
             free(addend);

@@ -239,18 +239,28 @@ def test_a_large_kernel_beside_small_ones_on_one_thread_agrees():
     agree(both(p, 40, programs.plan(40, 16, 2, rate=1e-3)))
 
 
+LONG_STEPS = {
+    "all rows at once": ((300, 600, 500, 1), True, 4000),
+    "blocks that threads share": ((300, 600, 500, 1), False, 4000),
+    "blocks of each thread": ((60, 150, 150, 1), False, 60_000),
+}
+"""Networks and batches with which a step takes a tenth of a second, so that nearly all stops fall within one."""
+
+
 @pytest.mark.as_shipped
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
-    # A step takes a tenth of a second, so that nearly all stops fall within one.
-    network = Sequential([
-        layers.Input((300,)), layers.Dense(600, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.2),
-        layers.Dense(500), layers.BatchNormalization(), layers.Dense(1),
-    ])  # fmt: skip
-    p = programs.program(network)
-    engine, data = NativeTraining(p), programs.data(p, 4000)
+@pytest.mark.parametrize("kind", LONG_STEPS)
+def test_a_step_that_is_cut_short_is_taken_back_whole(kind, threads):
+    (first, *units, last), normalized, rows = LONG_STEPS[kind]
+    stack = [layers.Input((first,))]
+    for n in units:
+        stack += [layers.Dense(n, activation="relu"), layers.Dropout(0.2)]
+        stack += [layers.BatchNormalization()] if normalized else []
+    p = programs.program(Sequential([*stack, layers.Dense(last)]))
+    assert bool(source(p).block) != normalized
+    engine, data = NativeTraining(p), programs.data(p, rows)
     state, whole = programs.random_start(p), programs.random_start(p)
-    plan = programs.plan(4000, 4000, 1000, seed=5, threads=threads)
+    plan = programs.plan(rows, rows, 1000, seed=5, threads=threads)
     cut = 0
     for wait in (0.11, 0.23, 0.17):
         began, before = time.monotonic(), state.iterations
@@ -265,7 +275,7 @@ def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
         again.weights, again.iterations = moved, before
         again.slots = {k: [s.copy() for s in v] for k, v in whole.slots.items()}
         if made:
-            engine.fit(again, data, programs.plan(4000, 4000, made, seed=5, threads=threads))
+            engine.fit(again, data, programs.plan(rows, rows, made, seed=5, threads=threads))
         for name, weight in state.weights.items():
             np.testing.assert_array_equal(weight, again.weights[name], err_msg=name)
         whole = programs.random_start(p)

@@ -20,7 +20,11 @@ class Numbers(Protocol):
 
 
 class StepWriter(Writer, Protocol):
-    """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs."""
+    """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs.
+
+    In its C, ``rows`` is how many of them count, ``ROW_0`` the first one's number in the batch, and ``ALL_ROWS`` the
+    batch's number of rows: a program in which no operation mixes rows works on a block of the batch at a time.
+    """
 
     layout: Numbers
 
@@ -53,9 +57,15 @@ class StepWriter(Writer, Protocol):
         c: str,
         ldc: Number,
         start: str = "",
-        add: bool = False,
+        add: str = "0",
     ) -> list[str]:
         """C of a product of matrices."""
+
+    def adds(self, value: str) -> str:
+        """C of whether a sum over rows is to be added to what is in its place: what earlier blocks of the batch gave.
+
+        Who asks does so; for who does not, it is done elsewhere.
+        """
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,36 @@ def any_tile() -> str:
     return "\n".join(lines)
 
 
+def last_columns() -> str:
+    """``last_columns``: a product's last 16 columns where their number is odd, for any number of rows."""
+    return """\
+static __attribute__((noinline)) void last_columns(long m, long count, const float *a, long am, long ak, const float *b,
+    long ldb, float *c, long ldc, const float *start, int add) {
+  for (long i = 0; i < m; i += 4) {
+    /* Four rows at a time; where fewer are left, the last one again in the place of those that are not there. */
+    const long i1 = i + 1 < m ? i + 1 : m - 1, i2 = i + 2 < m ? i + 2 : m - 1, i3 = i + 3 < m ? i + 3 : m - 1;
+    const float *a0 = a + i * am, *a1 = a + i1 * am, *a2 = a + i2 * am, *a3 = a + i3 * am;
+    V s0 = SPREAD(start ? start[i] : 0.0f), s1 = SPREAD(start ? start[i1] : 0.0f);
+    V s2 = SPREAD(start ? start[i2] : 0.0f), s3 = SPREAD(start ? start[i3] : 0.0f);
+    for (long k = 0; k < count; k++) {
+      const V x = LOAD(b + k * ldb);
+      s0 = MULADD(SPREAD(a0[k * ak]), x, s0);
+      s1 = MULADD(SPREAD(a1[k * ak]), x, s1);
+      s2 = MULADD(SPREAD(a2[k * ak]), x, s2);
+      s3 = MULADD(SPREAD(a3[k * ak]), x, s3);
+    }
+    store_part(c + i * ldc, s0, add, 16);
+    if (i1 > i)
+      store_part(c + i1 * ldc, s1, add, 16);
+    if (i2 > i1)
+      store_part(c + i2 * ldc, s2, add, 16);
+    if (i3 > i2)
+      store_part(c + i3 * ldc, s3, add, 16);
+  }
+}
+"""
+
+
 def transposition() -> str:
     """``turn``: sixteen vectors become the columns that they held."""
     lines = ["static inline __attribute__((always_inline)) void turn(V *x) {", "  V a, b;"]

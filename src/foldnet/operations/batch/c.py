@@ -292,8 +292,8 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
     e.add(
-        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, R, {each}, "
-        f"LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
+        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, "
+        f"{each}, LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
         f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
     )
     e.wait()
@@ -327,7 +327,7 @@ def drop_gradient(e: StepWriter, node: Node[DropGradient]) -> None:
 
 def row_share(e: StepWriter, node: Node[RowShare]) -> None:
     """``1 / rows`` at each row."""
-    e.add("if (FIRST)", "ROWS(r, 0, R)", f"{e.place(node.output)}[r] = 1.0f / (float)rows;")
+    e.add("if (FIRST)", "ROWS(r, 0, R)", f"{e.place(node.output)}[r] = 1.0f / (float)ALL_ROWS;")
     e.wait()
 
 
@@ -348,7 +348,8 @@ def sum_to(e: StepWriter, node: Node[SumTo]) -> None:
             e.zero(node.output)
         heads = [loop("t", 0, count, "long")] if count != 1 else []
         at = plus(e.place(x), times(times("t", n) if heads else 0, "R"))
-        call = f"feature_sums({at}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {int(count != 1)});"
+        add = "1" if heads else e.adds(node.output)
+        call = f"feature_sums({at}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {add});"
         e.add(*laid_out(heads, call))
         e.wait()
         return

@@ -49,11 +49,12 @@ def kernel_gradient(e: StepWriter, node: Node[KernelGradient]) -> None:
     x, g = node.inputs
     (fan_in, units), to = e.shape(node.output), e.place(node.output)
     count = prod(e.shape(x)[:-1])
-    add = int(count != 1)
-    if add:
+    several = count != 1
+    add = "1" if several else e.adds(node.output)
+    if several:
         e.zero(node.output)
         e.add(f"for (long t = 0; t < {count}; t++) {{")
-    t = "t" if add else 0
+    t = "t" if several else 0
     left, right = (plus(e.place(v), times(times(t, n), "R")) for v, n in ((x, fan_in), (g, units)))
     if units <= DOTS_UP_TO:
         e.add(f"pair_sums({left}, {right}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {to}, {add});")
@@ -62,9 +63,9 @@ def kernel_gradient(e: StepWriter, node: Node[KernelGradient]) -> None:
         turned = e.space(f"turned {panels}", panels * 64)
         e.add(f"to_panels({right}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));")
         e.barrier()
-        e.add(*e.product(fan_in, units, "rows", (left, "R", 1), turned, 64, to, units, add=bool(add)))
+        e.add(*e.product(fan_in, units, "rows", (left, "R", 1), turned, 64, to, units, add=add))
         e.barrier()
-    if add:
+    if several:
         e.add("}")
     e.wait()
 

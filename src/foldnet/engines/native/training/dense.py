@@ -27,11 +27,14 @@ def dense(e: BatchWriter, node: Node[Op]) -> None:
     x, y = _places(e, node, fan_in, units)
     w = e.place(kernel)
     if fan_in * units >= PACKED_FROM:
-        pack = e.space(f"packed columns {fan_in}", PACKED * 8 * fan_in, laned=False)
+        # Each of at most 8 threads begins with a group of its own.
+        pack = e.space("packed columns", (units + PACKED * 8) * fan_in, laned=False, of=node.output)
         e.any_product = True
+        share = times(plus(f"LOW({units})", times("ME", PACKED)), fan_in)
+        packed = "t != 0 || MORE" if _positions(e, value) != 1 else "MORE"
         product = [
             f"packed_dense(job, {x}, {w}, {bias or 'NULL'}, {y}, {fan_in}, {units}, R, LOW({units}), HIGH({units}), "
-            f"{plus(pack, times('ME', PACKED * fan_in))});"
+            f"{plus(pack, share)}, {packed});"
         ]
     else:
         product = e.product(units, "R", fan_in, (w, 1, units), x, "R", y, "R", bias)

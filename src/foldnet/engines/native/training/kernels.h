@@ -36,14 +36,16 @@ static void pair_sums(const float *x, const float *g, long lo, long hi, long uni
 }
 
 /* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
-   would take a whole cache line from a place of its own. */
+   would take a whole cache line from a place of its own. With `packed` they are as an earlier call left them. */
 static void packed_dense(const Job *job, const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
-                                long R, long lo, long hi, float *pack) {
-  for (long j = lo; j < hi; j += 24) {
+                                long R, long lo, long hi, float *pack, int packed) {
+  for (long j = lo; j < hi; j += 24, pack += 24 * fan_in) {
     const long m = hi - j < 24 ? hi - j : 24;
-    for (long k = 0; k < fan_in; k++)
-      for (long i = 0; i < m; i++)
-        pack[k * 24 + i] = w[k * units + j + i];
+    for (long k = 0; k < fan_in && !packed; k++)
+      if (m == 24)
+        memcpy(pack + k * 24, w + k * units + j, 24 * sizeof(float));
+      else
+        memcpy(pack + k * 24, w + k * units + j, sizeof(float) * (size_t)m);
     product(job, m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
   }
 }
@@ -63,10 +65,10 @@ static inline V choose(VI mask, float yes, float no) {
   return (V)((mask & (VI)SPREAD(yes)) | (~mask & (VI)SPREAD(no)));
 }
 
-/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of each row. Kind 0 zeroes what draws a number
+/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on. Kind 0 zeroes what draws a number
    below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
-static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
-                          int training, uint64_t step, Key key, double threshold, float low, float high,
+static void random_change(int kind, float *factor, float *addend, long count, long row, long R, long each, long lo,
+                          long hi, int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
   const int all = threshold >= 4294967296.0;
@@ -78,7 +80,7 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
     for (long q = lo; q < hi; q++) {
       VI drawn[8];
       if (training)
-        row_numbers(drawn, first, each, quads, q, step, keys);
+        row_numbers(drawn, row + first, each, quads, q, step, keys);
 #pragma GCC unroll 2
       for (long half = 0; half < 2; half++) {
         const long r = first + 16 * half;

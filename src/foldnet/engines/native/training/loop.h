@@ -1,17 +1,5 @@
 /* A whole fit: epochs of steps and of validation, in slices of time, so that the caller can be asked to stop. */
 
-/* Rows r0 up to r0 + rows of the data, in the order of `order`, to the workspace. */
-static void fetch(Job *job, const void **data, long count, int shuffled, long start, long rows, long R) {
-  int32_t *order = job->order;
-  if (!shuffled) {
-    order = job->plain;
-    for (long r = 0; r < rows; r++)
-      order[r] = (int32_t)(start + r);
-  } else
-    order += start;
-  load_rows(job, data, count, order, rows, R);
-}
-
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -52,13 +40,10 @@ __attribute__((visibility("default"))) int foldnet_train(Job *job) {
     while (job->position < total && !over) {
       const long rows = total - job->position < batch ? total - job->position : batch;
       job->now_rows = rows;
-      job->now_r = (rows + 15) / 16 * 16;
-      fetch(job, validating ? job->validation : job->data, total, !validating && job->shuffle, job->position, rows,
-            job->now_r);
       if (!validating)
         keep(job, 0);
       job->finished = 0;
-      together(job, !validating);
+      step_of(job, !validating);
       over = STOP(job) != 0;
       if (over && (validating || !job->finished)) { /* cut short, or nobody knows */
         if (!validating)

@@ -8,10 +8,11 @@ numbers) lie in the buffer of weights, trainable ones first and in one piece, so
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
-from foldnet.codegen.expressions import composed, plus, times
-from foldnet.codegen.loops import C_TYPES, CType
+from foldnet.codegen.expressions import Number, composed, plus, times
+from foldnet.codegen.loops import C_TYPES, CType, Operand, broadcast_strides, strides_of
 from foldnet.codegen.plain_names import PlainNames
 from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
@@ -117,6 +118,22 @@ class Places:
     def variable(self, value: str) -> Variable | None:
         """The variable of this name."""
         return next((v for v in self.program.variables if v.name == value), None)
+
+    def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
+        """A value that a loop reads, over its own row's shape or by other strides."""
+        own = strides_of(self.shape(value)) if strides is None else tuple(strides)
+        kind = C_TYPES[self.graph.types[value].dtype]
+        return Operand(self.place(value), own, self.laned(value), kind, start=offset)
+
+    def write(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
+        """A value that a loop writes."""
+        return replace(self.read(value, strides, offset), written=True)
+
+    def spread(self, value: str, shape: Sequence[int]) -> Operand:
+        """A value as it is read when spread over ``shape``."""
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        return self.read(value, broadcast_strides(padded))
 
     # -- where they lie -------------------------------------------------------------------------------------------
 

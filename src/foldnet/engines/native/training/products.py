@@ -10,7 +10,7 @@ Left = tuple[str, Number, Number]
 
 
 def shared_product(
-    m: int, n: Number, count: Number, a: Left, b: str, ldb: Number, c: str, ldc: Number, start: str, add: bool
+    m: int, n: Number, count: Number, a: Left, b: str, ldb: Number, c: str, ldc: Number, start: str, add: str
 ) -> str:
     """A call of the function for any size, for a thread's share of the rows."""
     left, am, ak = a
@@ -18,7 +18,7 @@ def shared_product(
     first = plus(start, low) if start else "NULL"
     return (
         f"product(job, HIGH({m}) - {low}, {n}, {count}, {plus(left, times(low, am))}, {am}, {ak}, {b}, {ldb}, "
-        f"{0 if n == 'R' else 'R'}, {plus(c, times(low, ldc))}, {ldc}, {first}, {int(add)});"
+        f"{0 if n == 'R' else 'R'}, {plus(c, times(low, ldc))}, {ldc}, {first}, {add});"
     )
 
 
@@ -33,11 +33,20 @@ def known_product(
     c: str,
     ldc: Number,
     start: str,
-    add: bool,
+    add: str,
 ) -> list[str]:
-    """Calls of tiles of a known height, which are added to ``tiles``."""
+    """Calls of tiles of a known height, which are added to ``tiles``.
+
+    Rows of a batch are whole vectors in number. Where that is odd, the last vector has a function for all heights.
+    """
     left, am, ak = a
     lines: list[str] = []
+    if isinstance(n, str):
+        last = (
+            f"last_columns({m}, {count}, {left}, {am}, {ak}, {plus(b, 'R - 16')}, {ldb}, {plus(c, 'R - 16')}, {ldc}, "
+            f"{start or 'NULL'}, {add});"
+        )
+        lines += ["if (R & 16)", last]
     first = 0
     for height, turns in split(m):
         i: Number = first if turns == 1 else "i"
@@ -45,27 +54,23 @@ def known_product(
         def call(
             vectors: int, j: Number, right: Number, part: int, i: Number = i, height: int = height
         ) -> str:
-            tile = Tile(height, vectors, bool(start), add, part == 16)
+            tile = Tile(height, vectors, bool(start), add == "1", part == 16)
             tiles[tile] = None
             return (
                 f"{tile.name}({count}, {plus(left, times(i, am))}, {am}, {ak}, {plus(b, right)}, {ldb}, "
-                f"{plus(c, times(i, ldc), j)}, {ldc}, {plus(start, i) if start else 'NULL'}, {int(add)}, {part});"
+                f"{plus(c, times(i, ldc), j)}, {ldc}, {plus(start, i) if start else 'NULL'}, {add}, {part});"
             )
 
         if isinstance(n, str):
-            calls = [
-                "long j = 0;", "for (; j + 32 <= R && !HALTED; j += 32)", f"  {call(2, 'j', 'j', 16)}",
-                "if (j < R)", f"  {call(1, 'j', 'j', 16)}",
-            ]  # fmt: skip
+            calls = ["for (long j = 0; j + 32 <= R && !HALTED; j += 32)", f"  {call(2, 'j', 'j', 16)}"]
         else:
             calls = []
             for j in range(0, n, 32):
                 vectors = 2 if n - j > 16 else 1
                 part = min(n - j - 16 * (vectors - 1), 16)
                 calls.append(call(vectors, j, plus(times(j - j % 64, "R"), j % 64), part))
-        last = first + height * turns
-        head = f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{" if turns != 1 else "{"
-        braces = turns != 1 or isinstance(n, str)
-        lines += [head, *calls, "}"] if braces else calls
-        first = last
+        end = first + height * turns
+        head = f"for (long i = {first}; i < {end} && !HALTED; i += {height}) {{"
+        lines += [head, *calls, "}"] if turns != 1 else calls
+        first = end
     return lines

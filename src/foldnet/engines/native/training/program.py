@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -27,14 +28,18 @@ LONG_STEP = 100_000_000
 
 MOST_THREADS = 8
 
+SHARED_FROM = 300_000
+"""Multiplications of a step, forward, from which sharing its blocks is worth that threads wait for each other."""
+
 _POINTERS = (
     "team", "data", "validation", "validate", "scalars", "weights", "gradients", "slots", "averages", "lanes_space",
-    "free_space", "numbers", "kept", "order", "plain", "space", "lanes", "sums", "validation_sums",
+    "free_space", "numbers", "kept", "block_gradients", "block_lanes", "order", "plain", "space", "lanes", "sums",
+    "validation_sums",
 )  # fmt: skip
 _INTEGERS = (
     "rows", "validation_rows", "batch", "chunk", "epochs", "first_epoch", "shuffle", "seed", "step", "scalar_row",
     "stop", "finished", "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "halt", "halted",
-    "outside", "now_rows", "now_r",
+    "outside", "now_rows",
 )  # fmt: skip
 _FLOATS = ("slice", "regularization", "loss")
 
@@ -63,10 +68,10 @@ class _Buffers:
         setattr(self.job, field, array.ctypes.data)
         return array
 
-    def floats(self, field: str, count: int) -> Array:
-        """A field's own float32 array, zeroed, at the start of a cache line."""
-        raw = np.zeros(count + 16, np.float32)
-        start = (-raw.ctypes.data // 4) % 16
+    def floats(self, field: str, count: int, kind: type[np.floating[Any]] = np.float32) -> Array:
+        """A field's own array, zeroed, at the start of a cache line."""
+        raw = np.zeros(count + 16, kind)
+        start = -raw.ctypes.data % 64 // raw.itemsize
         return self.give(field, raw[start : start + count])
 
     def tables(self, field: str, arrays: Sequence[Array]) -> None:
@@ -223,14 +228,24 @@ class NativeTraining:
         # Validation goes in as large pieces as there is room for, unless a program says what a batch is.
         widest = max(min(batch, max(rows, 1)), judged if self.program.by_batch else 64, 64)
         lanes = -(-widest // 16) * 16
-        b.floats("lanes_space", layout.lanes * lanes)
-        b.floats("free_space", layout.free)
+        chosen = min(threads or piece().threads or default_threads(), MOST_THREADS)
+        block = self._source.block or lanes
+        at_once = 1
+        if self._source.threaded:
+            job.threads = chosen
+        else:
+            # Each thread works on blocks of its own.
+            worth = self._source.work * widest >= SHARED_FROM
+            at_once = job.threads = min(chosen, -(-lanes // block)) if worth else 1
+        if at_once > 1 or lanes > block:
+            b.floats("block_gradients", layout.trainable * at_once)
+            b.floats("block_lanes", 16 * self._source.sums * at_once, np.float64)
+        b.floats("lanes_space", layout.lanes * min(block, lanes) * at_once)
+        b.floats("free_space", layout.free * at_once)
         b.give("numbers", self._numbers)
         b.floats("kept", layout.kept)
         b.give("plain", np.zeros(lanes, np.int32))
-        lane_sums = np.zeros(16 * self._source.sums + 8)
-        b.kept.append(lane_sums)
-        job.lanes = lane_sums.ctypes.data + -lane_sums.ctypes.data % 64
+        b.floats("lanes", 16 * self._source.sums, np.float64)
         weights = b.floats("weights", layout.size)
         for name, at in layout.weights.items():
             array = state.weights.get(name, self.program.graph.constants[name])
@@ -254,8 +269,6 @@ class NativeTraining:
                     b.slots[k, at : at + size] = slot.ravel()
                 if v.name in state.averages:
                     b.averages[at : at + size] = state.averages[v.name].ravel()
-        chosen = threads or piece().threads or default_threads()
-        job.threads = min(chosen, MOST_THREADS)
         job.batch, job.chunk = batch, judged if self.program.by_batch else lanes
         job.slice, job.bad_epoch = SLICE, -1
         return b

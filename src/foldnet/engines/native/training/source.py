@@ -10,9 +10,10 @@ from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.headers import header, needed
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
-from foldnet.codegen.tiles import any_product, any_tile, either, sixteen_sums, transposition
+from foldnet.codegen.tiles import any_product, any_tile, either, last_columns, sixteen_sums, transposition
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
+from foldnet.engines.native.training.repeated import once
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.engines.native.training.writer import BatchWriter, loop
 from foldnet.graph.training import TrainingProgram
@@ -30,22 +31,40 @@ COMMON = 32
 COMMON_LINES = 1300
 """Lines of C up to which a program is small."""
 
+LARGEST_BLOCK = 512
+SMALLEST_BLOCK = 64
+"""Rows of a block that a thread has for itself."""
+
+SHARED_BLOCK = 256
+"""Rows of a block that all threads share: as many as the kernels of products need to be at their best."""
+
+BLOCK_FLOATS = 65_536
+"""Values of a block's rows: what the second-level cache of common processors holds beside the weights."""
+
 UNPACK = f"""\
-#define UNPACK if (HALTED) return; UNPACK_REST
-#define UNPACK_REST const long R = job->now_r, rows = job->now_rows; (void)R; (void)rows; UNPACK_PLACES
-#define UNPACK_{COMMON} if (HALTED) return; const long R = {COMMON}, rows = {COMMON}; (void)R; (void)rows; UNPACK_PLACES
-#define UNPACK_PLACES \\
-  float *const S = job->lanes_space, *const F = job->free_space; \\
-  float *const W = job->weights, *const G = job->gradients; \\
+#define UNPACK if (HALTED) return; UNPACK_ROWS(block->R, block->rows, block->first, job->now_rows) UNPACK_BLOCK
+#define UNPACK_{COMMON} if (HALTED) return; UNPACK_ROWS({COMMON}, {COMMON}, 0, {COMMON}) UNPACK_BLOCK
+#define UNPACK_ROWS(a, b, c, d) \\
+  const long R = a, rows = b, ROW_0 = c, ALL_ROWS = d; (void)R; (void)rows; (void)ROW_0; (void)ALL_ROWS;
+#define UNPACK_BLOCK \\
+  float *const S = block->lanes_space, *const F = block->free_space, *const G = block->gradients; \\
+  (void)S; (void)F; (void)G; UNPACK_JOB
+#define UNPACK_UPDATE float *const F = job->free_space, *const G = job->gradients; (void)F; (void)G; UNPACK_JOB
+#define UNPACK_JOB \\
+  float *const W = job->weights; \\
   const double *const N = job->numbers; \\
   const uint64_t step = (uint64_t)job->step, seed = (uint64_t)job->seed; \\
-  (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
+  (void)W; (void)N; (void)step; (void)seed; (void)ME;
 """
 
 
 @dataclass(frozen=True)
 class Source:
-    """A program's C, how its buffers are arranged, and how many multiplications a row takes forward."""
+    """A program's C, how its buffers are arranged, and how many multiplications a row takes forward.
+
+    Attributes:
+        block: rows of a block; 0 where all rows of a batch are worked on at once.
+    """
 
     code: str
     layout: Layout
@@ -53,6 +72,7 @@ class Source:
     sums: int
     threaded: bool
     work: int
+    block: int
 
 
 def source(program: TrainingProgram) -> Source:
@@ -68,13 +88,16 @@ def source(program: TrainingProgram) -> Source:
             catalogue.find("c", node.op)(e, node)
         e.seal()
     functions = [
-        e.function("forward", "Job *job, long ME, const int TRAINING", "job, ME, TRAINING"),
+        e.function("forward", f"{_GIVEN}, const int TRAINING", "job, block, ME, TRAINING"),
         _totals(e),
     ]
+    penalty = _penalty(e)
     if program.update is not None:
         functions.append(_backward(e))
     small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
-    parts = [f.text("UNPACK", known=_uses(f)) for f in functions]
+    # Where batches of the common size have code of their own, that for the others may be smaller.
+    shared, called = once(functions, sizes=small)
+    parts = [*shared, *(f.text("UNPACK", known=_uses(f)) for f in called)]
     if small:
         same = "".join(f"#define {f.name}_{COMMON} {f.name}\n" for f in functions)
         parts.append(either("\n".join(map(_for_common, functions)), same))
@@ -84,19 +107,15 @@ def source(program: TrainingProgram) -> Source:
         e.add(*update(e, program.update))
         # From here on the step is made whole: nothing stops it.
         parts.append("#undef BARRIER\n#define BARRIER WAIT")
-        parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_REST"))
-        rest = [
-            "if (training) {", "if (HALTED)", "return;", "if (FIRST)", "job->finished = 1;", "update(job, ME);", "}",
-        ]  # fmt: skip
+        parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_UPDATE"))
     else:
-        rest = []
-    parts.append(_keep(e))
+        parts.append("#define update(job, ME) (void)(ME)\n")
+    parts += [penalty, _keep(e)]
     calls = _calls(program.update is not None, "", "if (training)")
     if small:
         common = _calls(program.update is not None, f"_{COMMON}", "")
         calls = [f"if (training && job->now_rows == {COMMON}) {{", *common, "} else {", *calls, "}"]
-    lines = indented([*calls, *rest], 1)
-    parts.append("\n".join(["static void work(Job *job, int training, long ME) {", *lines, "}", ""]))
+    parts.append("\n".join([f"static void pass({_GIVEN}, int training) {{", *indented(calls, 1), "}", ""]))
     parts.append(_loading(e))
     sums = 1 + sum(a.width for a in program.accumulators)
     return Source(
@@ -106,12 +125,31 @@ def source(program: TrainingProgram) -> Source:
         sums,
         e.threaded,
         e.work(),
+        _block(e),
     )
 
 
+_GIVEN = "Job *job, Block *block, long ME"
+"""Parameters of what works on a block's rows."""
+
+
+def _block(e: BatchWriter) -> int:
+    """Rows of a block, chosen so that the values of its rows stay in the cache."""
+    if not e.by_blocks:
+        return 0
+    if e.threaded:
+        return SHARED_BLOCK
+    fitting = BLOCK_FLOATS // max(e.layout.lanes, 1)
+    return max(SMALLEST_BLOCK, min(fitting, LARGEST_BLOCK) // 64 * 64)
+
+
 def _calls(trains: bool, suffix: str, where: str) -> list[str]:
-    backward = [where, f"backward{suffix}(job, ME);"] if trains else []
-    return [f"forward{suffix}(job, ME, training);", f"totals{suffix}(job, ME);", *(t for t in backward if t)]
+    backward = [where, f"backward{suffix}(job, block, ME);"] if trains else []
+    return [
+        f"forward{suffix}(job, block, ME, training);",
+        f"totals{suffix}(job, block, ME);",
+        *(t for t in backward if t),
+    ]
 
 
 def _uses(function: Function) -> list[str]:
@@ -125,18 +163,21 @@ def _for_common(function: Function) -> str:
     if "TRAINING" not in function.arguments:
         return function.text(unpack, suffix)
     known = ["enum { TRAINING = 1 };", "(void)training;"]
-    return function.text(unpack, suffix, "Job *job, long ME, const int training", known)
+    return function.text(unpack, suffix, f"{_GIVEN}, const int training", known)
 
 
 def _backward(e: BatchWriter) -> Function:
     for node in e.backward:
         if e.roots[node.output] == node.output:
+            began = len(e.lines)
             e.begin(node)
             e.announce(e.names.comment(node))
             catalogue.find("c", node.op)(e, node)
+            e.put_aside(node.outputs, began)
             e.end()
         e.seal()
     for variable, value in e.copies:
+        # Of a value that lies among the gradients, where blocks were added up, the whole is copied.
         shape = e.shape(value)
         target = Operand(e.gradient(variable), strides_of(shape), False, written=True)
         e.announce(f"gradient of {role(variable)}, which is another value's, too")
@@ -147,7 +188,7 @@ def _backward(e: BatchWriter) -> Function:
             count = times("sizeof(float)", prod(v.shape))
             e.add("if (FIRST)", f"memset({e.gradient(v.name)}, 0, {count});")
     e.barrier()
-    return e.function("backward", "Job *job, long ME", "job, ME")
+    return e.function("backward", _GIVEN, "job, block, ME")
 
 
 def _keep(e: BatchWriter) -> str:
@@ -170,25 +211,33 @@ def _keep(e: BatchWriter) -> str:
 
 
 def _totals(e: BatchWriter) -> Function:
-    loss, lines = e.place(e.program.loss_rows), regularization(e)
+    loss = e.place(e.program.loss_rows)
     e.announce("the loss, and sums of it and of what metrics are made of")
     e.add("if (FIRST) {")
-    e.add(*(["double total = 0.0;", *lines] if lines else []))
-    e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows{' + total' if lines else ''};")
-    e.add(*(["job->regularization += total * (double)rows;"] if lines else []))
-    e.add(f"add_double(job->lanes, {loss}, rows);")
+    e.add(f"block->loss = (double)sum_rows({loss}, rows);")
+    e.add(f"add_double(block->lanes, {loss}, rows);")
     at = 1
     for a in e.program.accumulators:
         value = e.place(a.value)
         i: Number = "i" if a.width != 1 else 0
-        call = (
-            f"add_double({plus('job->lanes', times(plus(i, at), 16))}, {plus(value, times(i, 'R'))}, rows);"
-        )
+        to = plus("block->lanes", times(plus(i, at), 16))
+        call = f"add_double({to}, {plus(value, times(i, 'R'))}, rows);"
         e.add(*laid_out([loop("i", 0, a.width)] if i else [], call))
         at += a.width
     e.add("}")
     e.wait()
-    return e.function("totals", "Job *job, long ME", "job, ME")
+    return e.function("totals", _GIVEN, "job, block, ME")
+
+
+def _penalty(e: BatchWriter) -> str:
+    """What regularizers add to a step's loss."""
+    lines = regularization(e)
+    if not lines:
+        return "#define penalty(job, ME) (void)(ME)\n"
+    e.add("double total = 0.0;", *lines)
+    e.add("job->loss += total;", "job->regularization += total * (double)job->now_rows;")
+    function = e.function("penalty", "Job *job, long ME", "job, ME")
+    return function.text("UNPACK_UPDATE")
 
 
 def _loading(e: BatchWriter) -> str:
@@ -196,34 +245,42 @@ def _loading(e: BatchWriter) -> str:
     for k, name in enumerate(e.graph.inputs):
         if name in used:
             to = f"(float *){e.place(name)}" if e.is_int(name) else e.place(name)
-            e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to});")
-    parameters = "Job *job, const void **data, long count, const int32_t *order, long rows, long R"
+            e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to}, low, high);")
+    given = ("S", "data", "count", "order", "rows", "R", "low", "high")
+    parameters = (
+        "float *const S, const void **data, long count, const int32_t *order, long rows, long R, "
+        "long low, long high"
+    )
     if not e.lines:
-        unused = " ".join(f"(void){name};" for name in ("job", "data", "count", "order", "rows", "R"))
+        unused = " ".join(f"(void){name};" for name in given)
         return f"static void load_rows({parameters}) {{\n  {unused}\n}}\n"
-    return e.function("load_rows", parameters, "").text("float *const S = job->lanes_space;")
+    return e.function("load_rows", parameters, "").text("")
 
 
 def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     work = max(e.work(), 64)
     own = [
         # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.
-        '#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize("vect-cost-model=dynamic")\n#endif',
+        # What is left out takes a fifteenth of the time, and makes no step faster.
+        "#if defined(__GNUC__) && !defined(__clang__)\n"
+        '#pragma GCC optimize("vect-cost-model=dynamic", "no-tree-pre", "no-gcse", "no-code-hoisting")\n#endif',
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
-        "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
+        "#include <pthread.h>\n#include <sched.h>" if e.threaded or e.by_blocks else "",
         f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}",
-        f"#define SUMS {sums}",
+        f"#define BLOCK {_block(e)}\n#define SUMS {sums}",
+        f"#define LANES {e.layout.lanes}\n#define FREE {e.layout.free}\n#define TRAINABLE {e.layout.trainable}",
         f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
     # The loop over a fit calls what every program has, and each product is of tiles.
-    fit, tiles = header(__file__, "loop.h"), [tile.code() for tile in e.tiles]
+    fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
+    tiles = [tile.code() for tile in e.tiles]
     products = [any_product()] if e.any_product else []
     called = needed(kernels, body)
     functions, threads = maths.functions_for(called + body, inlined=True), header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
-    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), sums_of])
+    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of])
     return "\n".join(
         [
             *(part for part in own if part),

@@ -82,19 +82,18 @@ static void to_panels(const float *x, long features, long R, float *y, long firs
     }
 }
 
-/* Rows of a table that has `count`, picked by number, to [feature][row]. */
-static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y) {
+/* Rows `low` to `high` of `rows` from a table that has `count`, picked by number, to [feature][row]. */
+static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y,
+                      long low, long high) {
   const float *const end = table + count * width;
   if (width < 3) {
     for (long f = 0; f < width; f++) {
-      for (long r = 0; r < rows; r++)
-        y[f * R + r] = table[(long)order[r] * width + f];
-      for (long r = rows; r < R; r++)
-        y[f * R + r] = 0.0f;
+      for (long r = low; r < high; r++)
+        y[f * R + r] = r < rows ? table[(long)order[r] * width + f] : 0.0f;
     }
     return;
   }
-  for (long r = 0; r < R; r += 16)
+  for (long r = low; r < high; r += 16)
     for (long f = 0; f < width; f += 16) {
       V t[16];
 #pragma GCC unroll 16

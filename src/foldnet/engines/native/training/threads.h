@@ -9,21 +9,29 @@ typedef struct {
   const float *scalars;
   float *weights, *gradients, *slots, *averages, *lanes_space, *free_space;
   const double *numbers;
-  float *kept;
+  float *kept, *block_gradients;
+  double *block_lanes;
   int32_t *order, *plain;
   uint32_t *space;
   double *lanes, *sums, *validation_sums;
   int64_t rows, validation_rows, batch, chunk, epochs, first_epoch, shuffle, seed, step, scalar_row;
   int64_t stop, finished, threads, epoch, position, validating, bad_epoch, bad_step, halt, halted, outside, now_rows;
-  int64_t now_r;
   double slice, regularization, loss;
 } Job;
+
+/* The rows that are worked on at a time, all of a batch or a block of them: which, how many (R: rounded up), in which
+   buffers. `loss` becomes the sum of their losses. */
+typedef struct {
+  long first, rows, R;
+  float *lanes_space, *free_space, *gradients;
+  double *lanes, loss;
+} Block;
 
 /* Whether the caller wants the work to end before the step does; once asked, it stays so. A step that is cut short leaves
    numbers that nobody uses. Threads must leave it at the same place, so the last one at a barrier decides for all. */
 #define STOP(job) __atomic_load_n(&(job)->stop, __ATOMIC_RELAXED)
 
-#if THREADED
+#if THREADED || BLOCK
 
 typedef struct {
   Job *job;
@@ -31,7 +39,7 @@ typedef struct {
 } Seat;
 
 typedef struct Team {
-  long count, kind, arrived, round, halted;
+  long count, kind, arrived, round, halted, next, turn;
   pthread_t handles[8];
   Seat seats[8];
 } Team;
@@ -99,14 +107,6 @@ static void together(Job *job, int training) {
   barrier(job);
 }
 
-#define NT job->team->count
-#define FIRST (ME == 0)
-#define LOW(n) ((n) * ME / NT)
-#define HIGH(n) ((n) * (ME + 1) / NT)
-#define HALTED job->team->halted
-#define WAIT barrier(job);
-#define BARRIER barrier(job); if (HALTED) return;
-
 #else
 
 static void work(Job *job, int training, long ME);
@@ -116,6 +116,23 @@ typedef struct Team {
 #define start_threads(job, seats) ((job)->team = (seats))
 #define end_threads(job) ((job)->team = 0)
 #define together(job, training) work(job, training, 0)
+
+#endif
+
+#if THREADED
+
+#define NT job->team->count
+#define MORE (ROW_0 != 0)
+#define FIRST (ME == 0)
+#define LOW(n) ((n) * ME / NT)
+#define HIGH(n) ((n) * (ME + 1) / NT)
+#define HALTED job->team->halted
+#define WAIT barrier(job);
+#define BARRIER barrier(job); if (HALTED) return;
+
+#else
+
+#define MORE 0
 #define FIRST 1
 #define LOW(n) 0
 #define HIGH(n) (n)

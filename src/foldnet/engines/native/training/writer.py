@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from math import prod
 from typing import Any
 
 from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import (
-    C_TYPES,
     Operand,
     Strides,
-    broadcast_strides,
     collapse,
     laid_out,
     place,
@@ -25,16 +21,13 @@ from foldnet.codegen.names import Namespace
 from foldnet.codegen.tiles import Tile
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage, Total
 from foldnet.engines.native.training.dense import dense, turned_dense
-from foldnet.engines.native.training.functions import Function, Part
+from foldnet.engines.native.training.functions import Function, JointLoop, written
 from foldnet.engines.native.training.places import Places
 from foldnet.engines.native.training.products import known_product, shared_product
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations.windows.c import conv_in_loops
-
-PART_LINES = 130
-"""Statements from which a function is divided at the next op."""
 
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
@@ -53,20 +46,6 @@ def shared(variable: str, count: int) -> str:
     return loop(variable, f"LOW({count})", f"HIGH({count})")
 
 
-class _Loop:
-    """One loop over rows for one statement, or for several that read and write the same elements of it."""
-
-    def __init__(self, heads: list[str], statements: list[str]) -> None:
-        self.heads, self.statements = heads, statements
-
-    def lines(self) -> list[str]:
-        """The C."""
-        if len(self.statements) == 1:
-            return laid_out(self.heads, self.statements[0])
-        body = [line for s in self.statements for line in laid_out([], s, "  ")]
-        return [*self.heads[:-1], f"{self.heads[-1]} {{", *body, "}"]
-
-
 class BatchWriter(Places):
     """Collects the statements of one function.
 
@@ -74,6 +53,9 @@ class BatchWriter(Places):
         lines: of C so far.
         tiles: that products of known size are made of.
         any_product: whether one of a size that is known only when the program runs is called.
+        threaded: whether threads share each operation.
+        by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
+            network mixes rows. Threads share each block if ``threaded``, else each has blocks of its own.
     """
 
     real = SINGLE
@@ -81,7 +63,7 @@ class BatchWriter(Places):
 
     def __init__(self, program: TrainingProgram) -> None:
         super().__init__(program)
-        self.lines: list[str | _Loop] = []
+        self.lines: list[str | JointLoop] = []
         self.tiles: dict[Tile, None] = {}
         self.any_product = False
         self._seals: list[int] = []
@@ -90,6 +72,9 @@ class BatchWriter(Places):
         self._inside = 0
         self._comment = ""
         self.threaded = self.work() >= THREADED_FROM
+        mixed = any(node.op.mixes_rows or node.op.moves for node in self.forward)
+        self.by_blocks = not mixed
+        self._adding = False
 
     def announce(self, comment: str) -> None:
         """Put a comment above the next statement."""
@@ -99,7 +84,7 @@ class BatchWriter(Places):
         comment, self._comment = self._comment, ""
         return [comment] if comment else []
 
-    def add(self, *lines: str | _Loop) -> None:
+    def add(self, *lines: str | JointLoop) -> None:
         """Append statements."""
         self.lines += [*self._announced(), *lines]
 
@@ -114,7 +99,7 @@ class BatchWriter(Places):
         c: str,
         ldc: Number,
         start: str = "",
-        add: bool = False,
+        add: str = "0",
     ) -> list[str]:
         """C of a product of matrices, see ``codegen/tiles.py``; its rows are shared among threads.
 
@@ -126,12 +111,37 @@ class BatchWriter(Places):
             b: the right matrix, and ``ldb`` its step along the sum.
             c: the result, and ``ldc`` the step from row to row.
             start: array of what the sums of each row start with.
-            add: to what is in the result.
+            add: C of whether to add to what is in the result.
         """
         if self.threaded:
             self.any_product = True
             return [shared_product(m, n, count, a, b, ldb, c, ldc, start, add)]
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
+
+    def adds(self, value: str) -> str:
+        """C of whether a sum over rows is added to what earlier blocks gave: gradients of blocks that threads share."""
+        self._adding = self.by_blocks and self.threaded and self.roots[value] in self._gradients
+        return "MORE" if self._adding else "0"
+
+    def put_aside(self, outputs: Sequence[str], began: int) -> None:
+        """See that what was written since ``began`` is added to what earlier blocks gave, if it was not yet."""
+        adding, self._adding = self._adding, False
+        if adding or not self.by_blocks or not self.threaded:
+            return
+        for value in outputs:
+            if self.roots[value] not in self._gradients:
+                continue
+            array, count = self.place(value), self.size(value)
+            before = self.space(f"gradient of earlier blocks {count}", count, laned=False)
+            self.lines[began:began] = [
+                "if (FIRST && MORE)", f"memcpy({before}, {array}, {times('sizeof(float)', count)});", "BARRIER",
+            ]  # fmt: skip
+            self.barrier()
+            self.add(
+                "if (FIRST && MORE)", f"for (long i = 0; i < {count}; i++)", f"{array}[i] += {before}[i];"
+            )
+            self.barrier()
+            self._open = (-1, [])
 
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""
@@ -140,21 +150,13 @@ class BatchWriter(Places):
 
     def function(self, name: str, parameters: str, arguments: str) -> Function:
         """The statements so far as a C function, with declarations of its arrays; then start again."""
-        parts: list[list[str | _Loop]] = [[]]
+        groups: list[list[str]] = []
         done = 0
         for end in [*self._seals, len(self.lines)]:
-            if len(parts[-1]) >= PART_LINES and end > done:
-                parts.append([])
-            parts[-1] += self.lines[done:end]
+            groups.append([line for part in self.lines[done:end] for line in written(part)])
             done = end
         self.lines, self._seals, self._open = [], [], (-1, [])
-        return Function(name, parameters, arguments, [self._part(lines) for lines in parts])
-
-    def _part(self, lines: Sequence[str | _Loop]) -> Part:
-        statements = [line for part in lines for line in ([part] if isinstance(part, str) else part.lines())]
-        code = re.sub(r"/\*.*?\*/", "", "\n".join(statements))
-        used = dict.fromkeys(re.findall(r"\b[a-z]\w*", code))
-        return Part([self._declared[name] for name in used if name in self._declared], statements)
+        return Function(name, parameters, arguments, groups, self._declared)
 
     def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
         """Loops over a shape and the rows around ``body(*elements)``.
@@ -214,7 +216,7 @@ class BatchWriter(Places):
             self._statements[-1].append("\n".join([*self._announced(), text]))
         else:
             self._statements.append([text])
-            self.add(_Loop(heads, self._statements[-1]))
+            self.add(JointLoop(heads, self._statements[-1]))
             self.wait()
         self._open = (len(self.lines), heads) if joined else (-1, [])
 
@@ -367,22 +369,6 @@ class BatchWriter(Places):
         """A convolution as loops around a product with all rows."""
         conv_in_loops(self, node)
         return False
-
-    def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
-        """A value that a loop reads, over its own row's shape or by other strides."""
-        own = strides_of(self.shape(value)) if strides is None else tuple(strides)
-        kind = C_TYPES[self.graph.types[value].dtype]
-        return Operand(self.place(value), own, self.laned(value), kind, start=offset)
-
-    def write(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
-        """A value that a loop writes."""
-        return replace(self.read(value, strides, offset), written=True)
-
-    def spread(self, value: str, shape: Sequence[int]) -> Operand:
-        """A value as it is read when spread over ``shape``."""
-        own = self.shape(value)
-        padded = (1,) * (len(shape) - len(own)) + own
-        return self.read(value, broadcast_strides(padded))
 
 
 def _in_order(stages: Sequence[Stage]) -> list[Each | Once]:

@@ -8,12 +8,61 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 OFTEN = 4
 """How often statements come at least to be a function; calls cost a small network time."""
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Statements with names in the place of what varies.
+
+    Attributes:
+        text: with ``given_0``, ``given_1`` and so on.
+        kinds: their types, as parameters are declared.
+        given: what stands there.
+    """
+
+    text: str
+    kinds: tuple[str, ...]
+    given: tuple[str, ...]
+
+
+def pattern(
+    text: str,
+    words: re.Pattern[str],
+    kind: Callable[[str], str | None],
+    parts: Callable[[str], tuple[str, str]] = lambda word: (word, ""),
+) -> Pattern:
+    """The pattern of statements.
+
+    Args:
+        text: C.
+        words: what may vary.
+        kind: the type of a word that varies; None for one that does not.
+        parts: of a word: what varies, and what comes behind it.
+
+    >>> pattern("y[i] = x[i] + x[0];", re.compile("[xy]"), lambda word: "float *")
+    Pattern(text='given_0[i] = given_1[i] + given_1[0];', kinds=('float *', 'float *'), given=('y', 'x'))
+    """
+    places: dict[str, int] = {}
+    kinds: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        word, end = parts(found[0])
+        type_ = kind(word)
+        if type_ is None:
+            return found[0]
+        if word not in places:
+            places[word] = len(places)
+            kinds.append(type_)
+        return f"given_{places[word]}{end}"
+
+    return Pattern(words.sub(place, text), tuple(kinds), tuple(places))
 
 
 class Repeated:
@@ -33,9 +82,9 @@ class Repeated:
     >>> found.of(parts[2])
     ['  same_1(c);']
     >>> print(found.functions.rstrip())
-    static __attribute__((noinline)) void same_1(float *p0) {
+    static __attribute__((noinline)) void same_1(float *given_0) {
       for (int i = 0; i < 8; i++)
-        p0[i] = -p0[i];
+        given_0[i] = -given_0[i];
     }
     """
 
@@ -43,45 +92,34 @@ class Repeated:
         self, parts: Sequence[Sequence[str]], arrays: Mapping[str, str], name: str, kept: Sequence[str]
     ) -> None:
         self._arrays, self._kept = arrays, set(kept)
-        counts = Counter(key for part in parts if (key := self._key(part)) is not None)
-        self._names = {
-            key: f"{name}_{k}" for k, key in enumerate((k for k, n in counts.items() if n >= OFTEN), 1)
-        }
+        counts = Counter((p.text, p.kinds) for part in parts if (p := self._pattern(part)))
+        often = (key for key, count in counts.items() if count >= OFTEN)
+        self._names = {key: f"{name}_{k}" for k, key in enumerate(often, 1)}
 
     @property
     def functions(self) -> str:
         """C of the functions."""
-        return "".join(f"{self._function(key, name)}\n" for key, name in self._names.items())
+        return "".join(f"{_function(name, *key)}\n" for key, name in self._names.items())
 
     def of(self, part: Sequence[str]) -> list[str]:
         """The part, or a call of its function."""
-        key = self._key(part)
-        if key is None or key not in self._names:
+        found = self._pattern(part)
+        name = self._names.get((found.text, found.kinds)) if found else None
+        if found is None or name is None:
             return list(part)
-        comments = [line for line in part if _is_comment(line)]
-        return [*comments, f"  {self._names[key]}({', '.join(self._named(part))});"]
+        return [*filter(_is_comment, part), f"  {name}({', '.join(found.given)});"]
 
-    def _named(self, part: Sequence[str]) -> list[str]:
-        """The arrays in the order in which they come."""
-        return list(
-            dict.fromkeys(
-                w for line in _without_comments(part) for w in _WORD.findall(line) if w in self._arrays
-            )
-        )
-
-    def _key(self, part: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
-        """Its text with other names, and the types of the arrays; None if it must stay."""
-        lines, names = _without_comments(part), self._named(part)
-        if not lines or self._kept.intersection(_WORD.findall("\n".join(lines))):
+    def _pattern(self, part: Sequence[str]) -> Pattern | None:
+        """None if it must stay."""
+        text = "\n".join(line for line in part if not _is_comment(line))
+        if not text or self._kept.intersection(_WORD.findall(text)):
             return None
-        places = {name: f"p{k}" for k, name in enumerate(names)}
-        text = _WORD.sub(lambda m: places.get(m[0], m[0]), "\n".join(lines))
-        return text, tuple(self._arrays[name] for name in names)
+        return pattern(text, _WORD, lambda word: f"{self._arrays[word]} *" if word in self._arrays else None)
 
-    def _function(self, key: tuple[str, tuple[str, ...]], name: str) -> str:
-        text, types = key
-        given = ", ".join(f"{kind} *p{k}" for k, kind in enumerate(types))
-        return f"static __attribute__((noinline)) void {name}({given}) {{\n{_indented(text)}\n}}\n"
+
+def _function(name: str, text: str, kinds: Sequence[str]) -> str:
+    given = ", ".join(f"{kind}given_{k}" for k, kind in enumerate(kinds))
+    return f"static __attribute__((noinline)) void {name}({given}) {{\n{_indented(text)}\n}}\n"
 
 
 def divided(lines: Sequence[str]) -> list[list[str]]:
@@ -96,10 +134,6 @@ def divided(lines: Sequence[str]) -> list[list[str]]:
 
 def _is_comment(line: str) -> bool:
     return line.startswith("  /* ")
-
-
-def _without_comments(part: Sequence[str]) -> list[str]:
-    return [line for line in part if not _is_comment(line)]
 
 
 def _indented(text: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from foldnet.codegen.repeated import Pattern, pattern
 from foldnet.engines.native.training.functions import Function, indented
 
 Group = Sequence[str]
@@ -23,39 +24,15 @@ _OWN = re.compile(r"(\w+?)(_(?:at|here)(?:_\d+)?)$")
 _NEEDS_NUMBERS = re.compile(r"\[\] = \{|#pragma")
 
 
-@dataclass(frozen=True)
-class _Pattern:
-    """Statements with names in the place of what varies, and what stands there."""
-
-    text: str
-    kinds: tuple[str, ...]
-    given: tuple[str, ...]
-
-    @property
-    def training(self) -> str:
-        """The name of the number that says whether this is a training step, if it matters here."""
-        return "TRAINING" if "TRAINING" in self.text else ""
-
-
-def _pattern(group: Group, declared: Mapping[str, str], sizes: bool) -> _Pattern:
+def _pattern(group: Group, declared: Mapping[str, str], sizes: bool) -> Pattern:
     text = "\n".join(line for line in (_COMMENT.sub("", line).strip() for line in group) if line)
     sizes = sizes and not _NEEDS_NUMBERS.search(text)
-    places: dict[str, int] = {}
-    kinds: list[str] = []
 
-    def place(found: re.Match[str]) -> str:
-        word, end = found[0], ""
-        if word not in declared and (own := _OWN.fullmatch(word)) and own[1] in declared:
-            word, end = own[1], own[2]
-        kind = _kind(word, declared, sizes)
-        if kind is None:
-            return word
-        if word not in places:
-            places[word] = len(places)
-            kinds.append(kind)
-        return f"given_{places[word]}{end}"
+    def parts(word: str) -> tuple[str, str]:
+        own = None if word in declared else _OWN.fullmatch(word)
+        return (own[1], own[2]) if own and own[1] in declared else (word, "")
 
-    return _Pattern(_VARYING.sub(place, text), tuple(kinds), tuple(places))
+    return pattern(text, _VARYING, lambda word: _kind(word, declared, sizes), parts)
 
 
 def _kind(word: str, declared: Mapping[str, str], sizes: bool) -> str | None:
@@ -75,9 +52,9 @@ def once(functions: Sequence[Function], sizes: bool = False) -> tuple[list[str],
         sizes: whether whole numbers may differ, too: for code that must not be as fast as it can be.
     """
     patterns = [[_pattern(group, f.declared, sizes) for group in f.groups] for f in functions]
-    uses: dict[str, list[_Pattern]] = {}
-    for pattern in (p for found in patterns for p in found if "\n" in p.text):
-        uses.setdefault(pattern.text, []).append(pattern)
+    uses: dict[str, list[Pattern]] = {}
+    for own in (p for found in patterns for p in found if "\n" in p.text):
+        uses.setdefault(own.text, []).append(own)
     repeated = {text: _Repeated(f"repeated_{k + 1}", same) for k, (text, same) in enumerate(
         (text, same) for text, same in uses.items() if len(same) > 1
     )}  # fmt: skip
@@ -94,7 +71,7 @@ def once(functions: Sequence[Function], sizes: bool = False) -> tuple[list[str],
 class _Repeated:
     """One function for statements of the same pattern."""
 
-    def __init__(self, name: str, uses: Sequence[_Pattern]) -> None:
+    def __init__(self, name: str, uses: Sequence[Pattern]) -> None:
         self._name, self._pattern = name, uses[0]
         #: Whole numbers that are the same in all uses stay where they are.
         self._same = {
@@ -108,26 +85,27 @@ class _Repeated:
 
     def function(self) -> str:
         """The function."""
-        pattern = self._pattern
-        parameters = [
-            "Job *job",
-            "Block *block",
-            "long ME",
-            *(["const int TRAINING"] if pattern.training else []),
-        ]
-        parameters += self._varying([f"{kind}given_{k}" for k, kind in enumerate(pattern.kinds)])
+        own = self._pattern
+        training = [f"const int {name}" for name in _training(own)]
+        parameters = ["Job *job", "Block *block", "long ME", *training]
+        parameters += self._varying([f"{kind}given_{k}" for k, kind in enumerate(own.kinds)])
 
         def number(found: re.Match[str]) -> str:
-            return pattern.given[int(found[1])] if int(found[1]) in self._same else found[0]
+            return own.given[int(found[1])] if int(found[1]) in self._same else found[0]
 
-        text = re.sub(r"\bgiven_(\d+)\b", number, pattern.text)
+        text = re.sub(r"\bgiven_(\d+)\b", number, own.text)
         head = f"static __attribute__((noinline)) void {self._name}({', '.join(parameters)}) {{"
         return "\n".join([head, *indented(["UNPACK", *text.split("\n")], 1), "}", ""])
 
-    def called(self, use: _Pattern, group: Group) -> Group:
+    def called(self, use: Pattern, group: Group) -> Group:
         """A call of it in the place of a group of statements."""
-        given = ["job", "block", "ME", *filter(None, [use.training]), *self._varying(use.given)]
+        given = ["job", "block", "ME", *_training(use), *self._varying(use.given)]
         return [*_first_comment(group), f"{self._name}({', '.join(given)});"]
+
+
+def _training(own: Pattern) -> list[str]:
+    """The name of the number that says whether this is a training step, if it matters here."""
+    return ["TRAINING"] if "TRAINING" in own.text else []
 
 
 def _first_comment(lines: Iterable[str]) -> list[str]:

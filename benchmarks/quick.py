@@ -3,8 +3,8 @@
     python benchmarks/quick.py [--record]
 
 A ratio is of the shortest turns of both sides, which other work on the machine changes least, and a case that fails is
-repeated. Exit code 1 if a ratio is more than a quarter above the one in ``bounds.json``, if a case has none, or if a
-program that is compared with could not be timed. ``--record`` writes ``bounds.json`` instead.
+repeated. Exit code 1 if a ratio is more than a quarter above the one in ``bounds.json`` (see ``bounds.py``), if a case
+has none, or if a program that is compared with could not be timed. ``--record`` writes ``bounds.json`` instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from cases import PREDICTIONS, TRAININGS
 from measure import Effort
 from peers import OURS, PREDICTING, TRAINING
 from sides import Sides
+
+from foldnet.engines.native.compiler import machine
 
 AGAIN = 3
 """How often a case that fails is repeated."""
@@ -90,7 +92,7 @@ def jobs(threads: int) -> Iterator[tuple[Sides, Callable[[], Measured]]]:
         )
 
 
-def measured(recorded: Measured, again: int) -> Measured:
+def measured(known: bounds.Bounds, again: int) -> Measured:
     """All ratios; those that are worse than recorded are the best of so many more."""
     found: Measured = {}
     for threads in (1, 2) if (os.cpu_count() or 1) > 1 else (1,):
@@ -100,7 +102,7 @@ def measured(recorded: Measured, again: int) -> Measured:
                 used.append(sides)
                 ratios = job()
                 for _ in range(again):
-                    if not bounds.worse(ratios, recorded):
+                    if not known.worse(ratios):
                         break
                     ratios = {name: min(r, ratios[name]) for name, r in job().items()}
                 for name, ratio in ratios.items():
@@ -119,20 +121,22 @@ def main() -> int:
     )
     parser.add_argument("--record", action="store_true", help="write bounds.json")
     options = parser.parse_args()
-    recorded = {} if options.record else bounds.read()
+    simd = machine().simd
+    known = bounds.Bounds() if options.record else bounds.read(simd)
     try:
-        ratios = measured(recorded, 0 if options.record else AGAIN)
+        ratios = measured(known, 0 if options.record else AGAIN)
     except IncompleteError as reason:
         print(f"failed: {reason}")
         return 1
     print()
-    print(bounds.table(ratios, recorded))
+    print(known.table(ratios))
     if options.record:
-        bounds.write(ratios)
+        bounds.write(ratios, simd)
         return 0
-    for name in bounds.missing(ratios, recorded):
+    print(f"a ratio may be {known.factor:g} times the recorded one")
+    for name in known.missing(ratios):
         print(f"not measured, though a bound is recorded: {name}")
-    return 1 if bounds.worse(ratios, recorded) else 0
+    return 1 if known.worse(ratios) else 0
 
 
 if __name__ == "__main__":

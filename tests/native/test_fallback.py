@@ -19,6 +19,8 @@ from foldnet.engines.native import cache
 from foldnet.engines.native import compiler as cc
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import CompileError
+from foldnet.recent_cache import RecentCache
+from foldnet.training import known_programs
 
 pytestmark = pytest.mark.as_shipped
 
@@ -41,6 +43,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_loaded", {})
     monkeypatch.setattr(cc, "_hanging", {})
     monkeypatch.setattr(fallback, "_said", set())
+    monkeypatch.setattr(known_programs, "_known", RecentCache(known_programs.MOST))
     return tmp_path
 
 
@@ -185,6 +188,16 @@ def test_fit_falls_back_and_says_why(fault, home, monkeypatch, compiler):
     with pytest.warns(RuntimeWarning, match=f"(?s)slower reference engine: .*{FAULTS[fault]}") as said:
         fitted(network())
     assert [Path(w.filename) for w in said] == [Path(__file__)]
+
+
+def test_the_next_fit_finds_a_compiler_that_came_meanwhile(home, monkeypatch):
+    with monkeypatch.context() as patch:
+        cc_is_not_there(home, patch, None)
+        with pytest.warns(RuntimeWarning, match="slower reference engine"):
+            fitted(network())
+    assert not list((home / "cache").rglob("*.so"))
+    fitted(network())
+    assert list((home / "cache").rglob("*.so"))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)

@@ -121,7 +121,13 @@ class FitResult:
 
 
 class TrainingEngine(Protocol):
-    """A program that is ready to run."""
+    """A program that is ready to run.
+
+    Attributes:
+        is_native: whether it is compiled.
+    """
+
+    is_native: bool
 
     def __init__(self, program: TrainingProgram) -> None: ...
 

@@ -123,8 +123,11 @@ def _made(
 
 
 def _remembered(made: Ready, layers: Sequence[Layer]) -> _Known | None:
-    """It without its network; None if a layer with weights has no number, or if its errors name a layer."""
-    if any(node.op.batch_rows is not None for node in made.program.graph.nodes):
+    """It without its network; None if a layer with weights has no number, or if its errors name a layer.
+
+    Nor is a program that had to do without a compiler kept: the next one may find it.
+    """
+    if not made.engine.is_native or any(node.op.batch_rows is not None for node in made.program.graph.nodes):
         return None
     numbers = {layer: at for at, layer in enumerate(layers)}
     needed = {layer for layer, _ in made.owners.values()} | {layer for layer, _, _ in made.fixed}

@@ -58,7 +58,12 @@ class ReferenceTraining:
     Args:
         program: to run.
         dtype: working precision; the state stays float32 between calls unless this is ``"float64"``.
+
+    Attributes:
+        is_native: False.
     """
+
+    is_native = False
 
     def __init__(self, program: TrainingProgram, dtype: Precision = "float32") -> None:
         self.program = program

@@ -91,7 +91,12 @@ class NativeTraining:
     Raises:
         UnsupportedError: something in the program has no compiled form.
         CompileError: the code is not at hand, and cannot be compiled and loaded.
+
+    Attributes:
+        is_native: True.
     """
+
+    is_native = True
 
     def __init__(self, program: TrainingProgram) -> None:
         graph = program.graph

@@ -92,7 +92,7 @@ def block_kernel(units: int, simd: int, lanes: int) -> str:
     names = [[f"a{u}_{v}" for v in range(vectors)] for u in range(units)]
     lines = [
         f"static inline void block{units}(const float *x, const float *w, int width, const float *bias, float *y,",
-        "                          int count, int more) {",
+        "                          int count, int more, float low) {",
     ]
     for u in range(units):
         lines.append(f"  const float b{u} = bias ? bias[{u}] : 0.0f;")
@@ -107,6 +107,8 @@ def block_kernel(units: int, simd: int, lanes: int) -> str:
     lines.append("  if (more) {")
     flat = [(n, u * lanes + v * simd) for u in range(units) for v, n in enumerate(names[u])]
     lines += [f"    {n} = load{simd}({plus('y', at)}) + {n};" for n, at in flat]
+    lines += ["  }", "  if (low > -(float)INFINITY) {"]
+    lines += [f"    {n} = {raised(n, 'low', simd)};" for n, _ in flat]
     lines.append("  }")
     lines += [f"  store{simd}({plus('y', at)}, {n});" for n, at in flat]
     lines.append("}")

@@ -11,6 +11,7 @@ from foldnet.codegen.loops import laid_out, loop
 from foldnet.codegen.repeated import Repeated
 from foldnet.codegen.repeated import divided as in_parts
 from foldnet.codegen.size_names import SizeNames
+from foldnet.codegen.turning import LEAST
 from foldnet.engines.native.prediction.rows import RowsWriter
 from foldnet.engines.native.prediction.steps import Lines, in_order, in_steps
 from foldnet.engines.native.prediction.writer import BlockWriter
@@ -101,6 +102,18 @@ def rows_function(graph: Graph, body: RowsWriter, threads: bool) -> tuple[str, i
     return repeated + "\n".join([*head, *ports, *body.declarations(), *text, "}"]) + "\n", steps
 
 
+def _turned(body: BlockWriter, name: str, size: int, kind: str) -> list[str]:
+    """Calls that turn the rows of a block into lanes or back, a vector of rows at a time; none for few features."""
+    if size < LEAST or kind != "float":
+        return []
+    body.turns_rows = True
+    rows, at = times("l", size), "l"
+    x, y = ("x", "to") if name == "to_lanes" else ("from", "y")
+    first, second = (rows, at) if name == "to_lanes" else (at, rows)
+    call = f"{name}{body.simd}({plus(x, first)}, {plus(y, second)}, {size}, {body.lanes});"
+    return laid_out([f"for (int l = 0; l < {body.lanes}; l += {body.simd})"], call, "      ")
+
+
 def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
     """The C for a block of rows as lanes."""
     loads, results = [], []
@@ -115,7 +128,7 @@ def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes:
             f"    const {kind} *x = (const {kind} *)in[{i}] + {times('row', size)};",
             f"    {kind} *to = {body.base(name)};",
             f"    if (rows == {lanes}) {{",
-            *laid_out(heads, f"to[{at}] = {element};", "      "),
+            *(_turned(body, "to_lanes", size, kind) or laid_out(heads, f"to[{at}] = {element};", "      ")),
             "    } else {",
             *laid_out(heads, f"to[{at}] = l < rows ? {element} : 0;", "      "),
             "    }",
@@ -132,7 +145,10 @@ def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes:
             f"    {kind} *y = ({kind} *)out[{i}] + {times('row', size)};",
             f"    const {kind} *from = {body.base(name)};",
             f"    if (rows == {lanes}) {{",
-            *laid_out([loop("l", 0, lanes), *inner], to, "      "),
+            *(
+                ([] if constant else _turned(body, "to_rows", size, kind))
+                or laid_out([loop("l", 0, lanes), *inner], to, "      ")
+            ),
             "    } else {",
             *laid_out([loop("l", 0, "rows"), *inner], to, "      "),
             "    }",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from foldnet.codegen.convolution import tallest, tile_turns, together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop
+from foldnet.codegen.maths import literal
 from foldnet.codegen.matrix import STRETCH, panels, row_name, tile, together_in_a_row
 from foldnet.codegen.product_tiles import Columns
 from foldnet.engines.native.prediction.products import Product, tile_calls
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
 
 def is_tiled(body: BlockWriter, node: Node[Op]) -> bool:
-    """Whether it has kernels for several positions, which raise what they store."""
+    """Whether it has kernels for several positions."""
     return body.simd > 1 and body.lanes == 1 and prod(body.shape(node.inputs[0])[:-1]) > 1
 
 
+def raises(body: BlockWriter, node: Node[Op]) -> bool:
+    """Whether its kernels raise what they store to a lowest number: those for several positions or rows do."""
+    return body.lanes > 1 or is_tiled(body, node)
+
+
 def dense_calls(body: BlockWriter, node: Node[Op], low: float) -> Lines:
-    """Calls of the matrix kernels; results are raised to ``low`` where it ``is_tiled``."""
+    """Calls of the matrix kernels; results are raised to ``low`` where the kernels do that."""
     x, kernel, *rest = node.inputs
     inputs, units = body.shape(kernel)
     positions = prod(body.shape(x)[:-1])
@@ -42,7 +48,7 @@ def dense_calls(body: BlockWriter, node: Node[Op], low: float) -> Lines:
     several = positions != 1
     at_x = plus(body.base(x), times("m", inputs * body.lanes) if several else 0)
     at_y = plus(body.base(node.output), times("m", units * body.lanes) if several else 0)
-    calls = _Calls(body, inputs, units, widths, w, bias)
+    calls = _Calls(body, inputs, units, widths, w, bias, low=low)
     if body.lanes == 1:
         return calls.for_a_row(body.base(x), body.base(node.output))
     heads = ["  " + loop("m", 0, positions)] if several else []
@@ -151,6 +157,7 @@ class _Calls:
     w: str
     bias: str
     back: str = ""
+    low: float = -inf
 
     def for_a_row(self, x: str, y: str) -> list[Step]:
         """The calls, given operand and result."""
@@ -197,9 +204,12 @@ class _Calls:
             bias = plus(self.bias, column) if self.bias else "NULL"
             bias = f"s ? NULL : {bias}" if self.bias and stretched else bias
             w = plus(self.w, first, times("s", width) if stretched else 0)
+            low = literal(self.low)
+            if stretched and self.low > -inf:
+                low = f"s + {STRETCH} < {inputs} ? {literal(-inf)} : {low}"
             return (
                 f"block{size}({plus(x, times('s', lanes)) if stretched else x}, {w}, {width}, {bias}, "
-                f"{plus(y, times(column, lanes))}, {'count, s > 0' if stretched else f'{inputs}, 0'});"
+                f"{plus(y, times(column, lanes))}, {'count, s > 0' if stretched else f'{inputs}, 0'}, {low});"
             )
 
         width, high = self.widths[0], tile(self.body.simd)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from math import prod
 
-from foldnet.codegen import convolution, maths, matrix, panel_products, product_tiles
+from foldnet.codegen import convolution, maths, matrix, panel_products, product_tiles, turning
 from foldnet.codegen.headers import header, needed
 from foldnet.codegen.layout import Packed, Weights, row_shape, shape_of_row
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
@@ -177,9 +177,11 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
     kernels += [product_tiles.SIDE_BY_SIDE] if row.packs else []
     kernels += convolution.kernels(row.convs) + product_tiles.kernels(products)
     kernels += panel_products.kernels(many.panel_products)
+    kernels += [turning.functions(simd)] if many.writer.turns_rows else []
     kernels += [convolution.one_position(str)] if row.portable_convs else []
     types = {min(width, simd) for width, _ in row.row_panels} | {t.size for t in tiles}
     types |= ({simd} if many.lanes > 1 else set()) | ({4} if row.packs else set())
+    types |= {size for size in (4, 8, 16) if size <= simd} if many.writer.turns_rows else set()
     faults = tuple(row.faults)
     pieces = [
         "#define _GNU_SOURCE 1\n"

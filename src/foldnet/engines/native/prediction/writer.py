@@ -31,7 +31,7 @@ from foldnet.codegen.workspace import Plan, scratch_at
 from foldnet.codegen.writer import DOUBLE, Along, Body, Stage
 from foldnet.engines.native.prediction.along import AlongAxes
 from foldnet.engines.native.prediction.convolution import conv_calls, is_one_by_one
-from foldnet.engines.native.prediction.dense import dense_calls, is_tiled, vector_calls
+from foldnet.engines.native.prediction.dense import dense_calls, raises, vector_calls
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.errors import UnsupportedError
@@ -101,7 +101,7 @@ class BlockWriter:
         self.products: set[ProductTile] = set()
         self.multiplied = 0
         self.portable_convs = False
-        self.packs = False
+        self.packs = self.turns_rows = False
         self.faults: list[Node[Op]] = []
         self.lines: list[str | Step] = []
         self._names = Namespace({*C_RESERVED, *direct.values(), *taken})
@@ -365,7 +365,7 @@ class BlockWriter:
 
     def dense(self, node: Node[Op], turned: bool = False) -> None:
         """Calls of the matrix kernels, and the activation, which some of them include."""
-        low = lowest(fused_activation(node.op)) if is_tiled(self, node) else None
+        low = lowest(fused_activation(node.op)) if raises(self, node) else None
         self.lines += dense_calls(self, node, -inf if low is None else low)
         if low is None:
             activate(self, node)

@@ -205,7 +205,8 @@ def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):
         assert build("gcc", [*flags, *sanitizers("gcc"), "net.c"], "main", tmp_path) == ""
         data = weights.tobytes() + x.tobytes()
         done = subprocess.run([tmp_path / "main"], input=data, capture_output=True, check=False)
-        assert b"use-after-poison" in done.stderr, table
+        # A vector of which only a part belongs to nobody is an unknown crash.
+        assert b"use-after-poison" in done.stderr or b"unknown-crash" in done.stderr, table
 
 
 def test_the_other_compiler_warns_of_nothing_in_the_network_of_the_table(tmp_path):

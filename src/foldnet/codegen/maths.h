@@ -123,6 +123,16 @@ static inline float fn_expm1(float x) {
   return x != x || x == 0.0f ? x : y;
 }
 
+/* The power n of two for which x / 2^n is between sqrt(1/2) and sqrt(2), given x's bits; something for a negative x. */
+static inline int32_t fn_exponent(int32_t bits) {
+  return (int32_t)((uint32_t)bits - 0x3f3504f3u) >> 23;
+}
+
+/* The bits of x / 2^n. */
+static inline int32_t fn_without(int32_t bits, int32_t n) {
+  return (int32_t)((uint32_t)bits - (uint32_t)n * 8388608u);
+}
+
 /* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2). */
 static inline float fn_log_series(float f) {
   float p = FMA(0.067466013f, f, -0.116756409f);
@@ -146,8 +156,8 @@ static inline float fn_log(float x) {
   int small = x < 1.17549435e-38f;
   fn_bits u;
   u.f = small ? x * 8388608.0f : x;
-  int32_t e = (u.i - 0x3f3504f3) >> 23;
-  u.i -= e * 8388608;
+  int32_t e = fn_exponent(u.i);
+  u.i = fn_without(u.i, e);
   float y = fn_log_near(u.f - 1.0f, (float)(e - (small ? 23 : 0)), 0.0f);
   y = x == 0.0f ? -(float)INFINITY : y;
   y = x < 0.0f ? (float)NAN : y;
@@ -159,8 +169,8 @@ static inline float fn_log1p_parts(float x, float more, float n) {
   fn_bits u;
   u.f = 1.0f + x;
   float lost = ((x < 1.0f ? x - (u.f - 1.0f) : 1.0f - (u.f - x)) + more) / u.f;
-  int32_t e = (u.i - 0x3f3504f3) >> 23;
-  u.i -= e * 8388608;
+  int32_t e = fn_exponent(u.i);
+  u.i = fn_without(u.i, e);
   return fn_log_near(u.f - 1.0f, (float)e + n, lost);
 }
 
@@ -175,8 +185,8 @@ static inline float fn_log_scaled(float x, float factor, float more, float high,
   int small = x < 1.17549435e-38f;
   fn_bits u;
   u.f = small ? x * 8388608.0f : x;
-  int32_t e = (u.i - 0x3f3504f3) >> 23;
-  u.i -= e * 8388608;
+  int32_t e = fn_exponent(u.i);
+  u.i = fn_without(u.i, e);
   float f = u.f - 1.0f, n = (float)(e - (small ? 23 : 0)), t = fn_log_curve(f), y = f * factor;
   float rest = FMA(n, low, FMA(t, factor, FMA(f, more, -fn_rest(y, f, factor))));
   float sum = n * high + y;

@@ -64,13 +64,13 @@ class Namespace:
 
 
 _WORDS = """
-abs acos acosf acosh acoshf asin asinf asinh asinhf asm at atan atan2f atanf atanhf auto bad begun bool break by c case
-ceil ceilf char columns const continue cos cosf cosh coshf count default div do double e else end enum erf erfc erff
-exp expf extern f first first_c first_h float floor floorf fma fmaf fmod fmodf for from g gamma gates goto h held high
-i if index infinity inline inner int j j0 j1 jn k keys l lengths linux log log10f log2f logf long low m main mask mean
-n nan o out own p packed parts places powf q register restrict return rintf round row rows rows_of s short signed sin
-sinf sinh sinhf sizeof sizes spread sqrt sqrtf start static struct sum switch t tan tanf tanh tanhf taps to top total
-trunc truncf typedef u union unix unsigned v values void volatile w while wide workspace x y y0 y1 yn z
+abs acos acosf acosh acoshf asin asinf asinh asinhf asm at atan atan2f atanf atanhf auto bad begun bits bool break by
+c case ceil ceilf char columns const continue cos cosf cosh coshf count default div do double e else end enum erf erfc
+erff exp expf extern f first first_c first_h float floor floorf fma fmaf fmod fmodf for from g gamma gates goto h held
+high i if index infinity inline inner int j j0 j1 jn k keys l lengths linux log log10f log2f logf long low m main mask
+mean n nan o out own p packed parts places powf q register restrict return rintf round row rows rows_of s short signed
+sin sinf sinh sinhf sizeof sizes spread sqrt sqrtf start static struct sum switch t tan tanf tanh tanhf taps to top
+total trunc truncf typedef u union unix unsigned v values void volatile w while wide workspace x y y0 y1 yn z
 """
 
 C_RESERVED = frozenset(_WORDS.split())

@@ -12,10 +12,11 @@ LEAST = 4
 """Features of a row from which on it is turned in this way."""
 
 
-def functions(size: int) -> str:
-    """The functions ``to_lanes`` and ``to_rows`` for so many rows, floats in a vector."""
-    parts = [_gathered(size), _to_lanes(size), _to_rows(size)]
-    return "\n".join(parts)
+def functions(size: int, code: str) -> str:
+    """Those of ``to_lanes`` and ``to_rows`` that the code calls, for so many rows, floats in a vector."""
+    lanes, rows = (f"{name}{size}(" in code for name in ("to_lanes", "to_rows"))
+    parts = [*([_quarters(size)] if size > 4 else []), _to_lanes(size)] if lanes else []
+    return "\n".join([*parts, _to_rows(size)] if rows else parts)
 
 
 def _mixed(a: str, b: str, pattern: tuple[int, ...], size: int) -> str:
@@ -45,7 +46,7 @@ def _turned(size: int) -> list[str]:
     ]
 
 
-def _gathered(size: int) -> str:
+def _quarters(size: int) -> str:
     """A function that loads four numbers of every fourth row."""
     count = size // 4
     lines = [f"static inline v{size} quarters{size}(const float *x, long width) {{"]
@@ -73,7 +74,9 @@ def _head(name: str) -> list[str]:
 def _to_lanes(size: int) -> str:
     lines = _head(f"to_lanes{size}")
     for k, name in enumerate("abcd"):
-        lines.append(f"    const v{size} {name} = quarters{size}({plus('x + i', times(k, 'width'))}, width);")
+        first = plus("x + i", times(k, "width"))
+        loaded = f"quarters{size}({first}, width)" if size > 4 else f"load4({first})"
+        lines.append(f"    const v{size} {name} = {loaded};")
     lines += _turned(size)
     lines += [
         f"    store{size}(y + {times('i' if not k else f'(i + {k})', 'lanes')}, r{k});" for k in range(4)

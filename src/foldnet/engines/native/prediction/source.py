@@ -177,7 +177,7 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
     kernels += [product_tiles.SIDE_BY_SIDE] if row.packs else []
     kernels += convolution.kernels(row.convs) + product_tiles.kernels(products)
     kernels += panel_products.kernels(many.panel_products)
-    kernels += [turning.functions(simd)] if many.writer.turns_rows else []
+    kernels += [turning.functions(simd, many.code)] if many.writer.turns_rows else []
     kernels += [convolution.one_position(str)] if row.portable_convs else []
     types = {min(width, simd) for width, _ in row.row_panels} | {t.size for t in tiles}
     types |= ({simd} if many.lanes > 1 else set()) | ({4} if row.packs else set())

@@ -6,6 +6,7 @@ Sanitizers cannot see this by themselves, as all arrays lie in one piece of memo
 from foldnet.codegen import workspace
 from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native.prediction import source, strategies
+from foldnet.engines.native.prediction.rows import row_step
 from foldnet.graph.op import INT
 
 APART = 16
@@ -40,8 +41,13 @@ def set_apart(graph, simd, monkeypatch, lengths=(), strategy="lanes"):
     row, *blocks = planned
     of_row = _gaps(graph, row, 1, lengths)
     if rows > 1:
-        # Results lie where the caller wants them, and nobody writes to their places in the workspace.
-        return made, _gaps(graph, row, rows), of_row
+        steps = row_step(row.floats), row_step(row.ints)
+        of_rows = {
+            (kind, 4 * m * steps[kind] + at, size): name
+            for m in (0, 1, rows - 1)
+            for (kind, at, size), name in of_row.items()
+        }
+        return made, of_rows, of_row
     return made, _gaps(graph, blocks[0], lanes) if lanes > 1 else of_row, of_row
 
 

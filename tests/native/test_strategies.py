@@ -113,6 +113,22 @@ def test_every_boundary_of_the_real_blocks(rows):
         np.testing.assert_array_equal(run(NativeProgram(graph, threads=threads), [x])[0], expected)
 
 
+@pytest.mark.parametrize("rows", [2, 30, 50])
+def test_values_of_one_row_lie_apart_from_those_of_others(rows):
+    """Each is computed where one of another size was, and is needed when all rows have theirs."""
+    stack = [
+        layers.Input((64,)), layers.Reshape((64, 1)), layers.AveragePooling1D(4),
+        layers.AveragePooling1D(3, strides=1, padding="same"), layers.UpSampling1D(4), layers.MaxPooling1D(2),
+        layers.Flatten(), layers.Dense(70),
+    ]  # fmt: skip
+    graph = foldnet.freeze(Sequential(stack), engine="reference").graph
+    x = np.random.default_rng(4).normal(size=(rows, 64)).astype(np.float32)
+    expected = rows_alone(NativeProgram(graph, threads=1), x)
+    assert "#define ROWS 1\n" not in emit(graph, strategy="rows").code
+    for strategy in ("rows", "lanes"):
+        np.testing.assert_array_equal(run(NativeProgram(graph, strategy=strategy), [x])[0], expected)
+
+
 def strategy_of(sizes):
     code = emit(dense_network(sizes, "relu"), simd=16).code
     lanes, rows = (int(code.split(f"#define {name} ")[1].split()[0]) for name in ("LANES", "ROWS"))

@@ -1,7 +1,7 @@
 """The C of a prediction for several rows one after the other in memory, as the caller keeps them.
 
 Products with kernels take all rows together (``codegen/panel_products.py``); all other statements are those of one row,
-in a loop over rows. Each value has a row of memory for each of the rows.
+in a loop over rows. Each row has a workspace of its own, so that a value of one row never lies where another row's is.
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ LOOP = 10
 """What a loop over a row costs beside that."""
 
 
+def row_step(size: int) -> int:
+    """Elements from the workspace of a row to that of the next, for so many of a row: whole vectors, oddly many.
+
+    So the same value of neighbouring rows does not fall on the same places of a cache.
+
+    >>> row_step(1024), row_step(40), row_step(0)
+    (1040, 48, 16)
+    """
+    vectors = -(-size // 16)
+    return 16 * (vectors + 1 - vectors % 2)
+
+
 def products(graph: Graph, node: Node[Op]) -> int:
     """Multiply-adds of a row."""
     result, *operands = (row_shape(graph, v) for v in (node.output, *node.inputs))
@@ -54,7 +66,7 @@ class _OfAllRows(Step):
 
 
 class RowsWriter(BlockWriter):
-    """The statements of a graph for ``count`` rows, at most ``most``.
+    """The statements of a graph for ``count`` rows.
 
     Args:
         graph: with sizes known.
@@ -62,7 +74,6 @@ class RowsWriter(BlockWriter):
         weights: collects the places of the constants.
         simd: floats in a vector.
         direct: inputs, which are read where the caller keeps them, by name, with their C expression.
-        most: rows.
 
     Attributes:
         panel_products: functions that the statements call.
@@ -70,12 +81,11 @@ class RowsWriter(BlockWriter):
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, weights: Weights, *, simd: int, direct: dict[str, str], most: int
+        self, graph: Graph, plan: Plan, weights: Weights, *, simd: int, direct: dict[str, str]
     ) -> None:
         made = {n.output for n in graph.nodes if plan.roots[n.output] == n.output}
         own = {v: f"y{k}" for k, v in reversed([*enumerate(graph.outputs)]) if v in made}
         super().__init__(graph, plan, weights, lanes=1, simd=simd, direct=direct | own)
-        self.most = most
         self._results: dict[str, tuple[str, int]] = {}
         self.panel_products: set[PanelProduct] = set()
         self.cost = 0.0
@@ -89,7 +99,9 @@ class RowsWriter(BlockWriter):
         return f"{self.base(value)}_rows", self._step(root)
 
     def _step(self, root: str) -> int:
-        return prod(shape_of_row(self.graph, root)) if root in self.direct else self.plan.rooms[root]
+        if root in self.direct:
+            return prod(shape_of_row(self.graph, root))
+        return row_step(self.plan.floats if self._kind(root) == "float" else self.plan.ints)
 
     def declarations(self) -> list[str]:
         """Statements that name the constants, and the other values of all rows."""
@@ -101,11 +113,6 @@ class RowsWriter(BlockWriter):
             else:
                 found.append(f"  {kind} *const {name}_rows = {where};")
         return found
-
-    def _where(self, root: str, widths: tuple[int, ...]) -> str:
-        if root in self.graph.constants:
-            return super()._where(root, widths)
-        return plus("f" if self._kind(root) == "float" else "j", self.plan.offsets[root] * self.most)
 
     def _of_one_row(self, lines: Sequence[str]) -> list[str]:
         """Declarations of what these statements name of a row."""

@@ -17,7 +17,7 @@ from foldnet.codegen.layout import Weights, shape_of_row
 from foldnet.codegen.panel_products import PanelProduct
 from foldnet.codegen.workspace import Plan, plan
 from foldnet.engines.native.prediction.bodies import block_function, rows_function, used_inputs
-from foldnet.engines.native.prediction.rows import HEIGHT, RowsWriter, element_cost, products
+from foldnet.engines.native.prediction.rows import HEIGHT, RowsWriter, element_cost, products, row_step
 from foldnet.engines.native.prediction.steps import in_order
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.graph.graph import Graph
@@ -145,7 +145,7 @@ def _in_memory(
     graph: Graph, row: BlockWriter, direct: Mapping[str, str], rows: int, threads: bool
 ) -> Together:
     weights = row.weights.copied()
-    writer = RowsWriter(graph, row.plan, weights, simd=row.simd, direct=dict(direct), most=rows)
+    writer = RowsWriter(graph, row.plan, weights, simd=row.simd, direct=dict(direct))
     text, steps = rows_function(graph, writer, threads)
     return Together(
         writer,
@@ -153,8 +153,8 @@ def _in_memory(
         text,
         rows=rows,
         steps=steps,
-        floats=row.plan.floats * rows,
-        ints=row.plan.ints * rows,
+        floats=row_step(row.plan.floats) * rows,
+        ints=row_step(row.plan.ints) * rows if row.plan.ints else 0,
         cost=writer.cost,
         panel_products=tuple(sorted(writer.panel_products)),
     )

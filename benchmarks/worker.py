@@ -12,17 +12,36 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-PAUSE = 0.012
-"""Seconds before a turn: threads of the side before may look for more work for a while, on a processor that this side
-needs."""
+PAUSE = 0.03
+"""Seconds in which the machine must have rested before a turn: threads of the side before may look for more work for a
+while, on a processor that this side needs. Those of OpenBLAS do for a tenth of a second."""
+
+PATIENCE = 10
+"""How many such pauses there are at most."""
 
 LONG = 0.03
 """Seconds from which a call needs no other call before it to bring back caches."""
 
 TRY = 0.15
 """Seconds for each way to set a peer up, to find the fastest."""
+
+
+def worked() -> int:
+    """Hundredths of a second that all processors have worked since the machine started."""
+    user, nice, system = Path("/proc/stat").read_text().split(maxsplit=4)[1:4]
+    return int(user) + int(nice) + int(system)
+
+
+def let_others_rest() -> None:
+    """Wait until nothing else runs."""
+    for _ in range(PATIENCE):
+        before = worked() if sys.platform == "linux" else 0
+        time.sleep(PAUSE)
+        if sys.platform != "linux" or worked() - before <= 1:
+            return
 
 
 def seconds(run: Callable[[int], Any], count: int) -> float:
@@ -106,7 +125,7 @@ class Worker:
         """Seconds of a call, by so many."""
         run = self.prepared[slot]
         if self.threads > 1:
-            time.sleep(PAUSE)
+            let_others_rest()
         if self.took[slot] < LONG:
             run(1)
         self.took[slot] = seconds(run, count)

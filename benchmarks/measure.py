@@ -11,7 +11,10 @@ from sides import LeftOutError, Sides
 TURN = 4e-3
 """Seconds of a turn at least."""
 
-SHORT, LONG = 3, 15
+FIT = 0.15
+"""The same where a turn is one fit: what a fit does once must be a small part of it."""
+
+SHORT, LONG = 3, 11
 """How many turns at least, and at most."""
 
 
@@ -24,7 +27,7 @@ class Effort:
         most: turns at most.
     """
 
-    seconds: float = 0.5
+    seconds: float = 0.3
     most: int = LONG
 
 
@@ -32,7 +35,7 @@ QUICK = Effort(0.12, 5)
 
 
 def by_turns(
-    sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort: Effort
+    sides: Sides, slots: dict[str, tuple[str, str]], title: str, effort: Effort, turn: float = TURN
 ) -> dict[str, list[float]]:
     """Seconds of a call in each turn, by name; the first turns are not counted.
 
@@ -41,6 +44,7 @@ def by_turns(
         slots: for each name, its side and what was prepared there.
         title: of the case, for what is left out.
         effort: how many turns.
+        turn: seconds of one at least.
     """
     counts: dict[str, int] = dict.fromkeys(slots, 1)
     turns: dict[str, int] = dict.fromkeys(slots, 0)
@@ -60,8 +64,8 @@ def by_turns(
                 del times[name]
                 continue
             if k < 0:  # warms caches and clocks, and says how many calls make a turn
-                counts[name] = max(1, min(round(TURN / taken), 200_000))
-                wanted = effort.seconds / max(taken * counts[name], TURN)
+                counts[name] = max(1, min(round(turn / taken), 200_000))
+                wanted = effort.seconds / max(taken * counts[name], turn)
                 turns[name] = int(min(max(wanted, SHORT), effort.most))
             else:
                 times[name].append(taken)

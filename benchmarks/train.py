@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from cases import ACTIVATIONS, SLOWER, Training, activation_case
-from measure import Effort, by_turns, ratios, shares, summary
+from measure import FIT, Effort, by_turns, ratios, shares, summary
 from peers import OURS
 from sides import LeftOutError, Sides
 
@@ -52,7 +52,7 @@ def prepared(case: Training, sides: Sides) -> dict[str, dict[str, Any]]:
 def compared(case: Training, sides: Sides, effort: Effort, limit: dict[str, float] | None) -> dict[str, Any]:
     """All sides by turns: seconds of a step of each, our ratio to the fastest, our share of the machine's limit."""
     ready = prepared(case, sides)
-    times = by_turns(sides, {name: (name, SLOT) for name in ready}, case.title, effort)
+    times = by_turns(sides, {name: (name, SLOT) for name in ready}, case.title, effort, FIT)
     sides.release(SLOT)
     figures = {
         name: summary([t / case.steps for t in taken])
@@ -76,7 +76,7 @@ def activations(sides: Sides, effort: Effort, names: tuple[str, ...] = ACTIVATIO
             sides.leave_out(f"a step with {name}", OURS, str(reason))
         else:
             slots[name] = (OURS, name)
-    times = by_turns(sides, slots, "activations", effort)
+    times = by_turns(sides, slots, "activations", effort, FIT)
     steps = activation_case("relu").steps
     figures = {name: summary([t / steps for t in taken]) for name, taken in times.items()}
     if "relu" not in figures:

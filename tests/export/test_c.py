@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -357,7 +358,8 @@ def test_no_float_becomes_a_double(tmp_path):
 
 
 @pytest.mark.skipif(
-    shutil.which("avr-gcc") is None, reason="no avr-gcc here; flash is tested on a stub above"
+    shutil.which("avr-gcc") is None and "FOLDNET_REQUIRE_AVR" not in os.environ,
+    reason="needs avr-gcc, which no Python package brings; .ci/run installs it and forbids the skip",
 )
 def test_avr_gcc_compiles_it(tmp_path):
     to_c(ready(NETS["wine"]), tmp_path, name="net")

@@ -2,7 +2,7 @@
 
     python benchmarks/compare.py [--quick] [--case 784]... [--threads 1] [--into FOLDER]
 
-A complete run takes about ten minutes and writes its results to ``docs/benchmarks``: results.json, results.md and
+A complete run takes less than half an hour and writes its results to ``docs/benchmarks``: results.json, results.md and
 pictures. Others print a line for each case, and write only to ``--into``. Before anything is timed, all results are
 compared; a side that fails or computes something else is left out, and named. Exit code 1 if a target is missed or
 foldnet itself failed.
@@ -10,7 +10,6 @@ foldnet itself failed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -30,6 +29,7 @@ import train
 from cases import PREDICTIONS, TRAININGS
 from limits import limits
 from measure import QUICK, Effort
+from options import parser
 from peers import OURS, PREDICTING, TRAINING
 from sides import Sides
 
@@ -109,16 +109,9 @@ def measured(results: dict[str, Any], threads: int, chosen: tuple[str, ...], eff
 
 def main() -> int:
     """Measure, show and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument(
-        "--case", action="append", help="only cases whose names begin like this; may be repeated"
-    )
-    parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
-    parser.add_argument("--into", type=Path, help="where to write results")
-    options = parser.parse_args()
+    given = parser(__doc__)
+    given.add_argument("--into", type=Path, help="where to write results")
+    options = given.parse_args()
     effort, chosen = QUICK if options.quick else Effort(), tuple(options.case or [""])
     counts = [n for n in (1, 2) if options.threads in (None, n) and n <= len(processors())]
     results: dict[str, Any] = {"about": about(), "limits": {}, "prediction": [], "training": []}

@@ -10,12 +10,12 @@ Exit code 1 if a ratio, or the time of a first compilation, is not what is wante
 
 from __future__ import annotations
 
-import argparse
 import statistics
 
 from compilations import alone
 from deep_networks import CASES, Case
 from measure import QUICK, Effort
+from options import parser
 from peers import OURS, PREDICTING
 from predict import compared
 from report import duration
@@ -60,15 +60,8 @@ def compilation(turns: int) -> bool:
 
 def main() -> int:
     """All cases, or those whose name begins as asked."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument(
-        "--case", action="append", help="only cases whose names begin like this; may be repeated"
-    )
-    parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
-    options = parser.parse_args()
+    given = parser(__doc__)
+    options = given.parse_args()
     results = []
     for threads in (1, 2):
         if options.threads in (None, threads):

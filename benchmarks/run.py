@@ -9,10 +9,11 @@ run.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
+
+from options import parser
 
 HERE = Path(__file__).parent
 OTHERS = (
@@ -42,15 +43,8 @@ def commands(quick: bool, cases: list[str], threads: int | None) -> list[list[st
 
 def main() -> int:
     """Run them one after the other."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer turns; nothing is written")
-    parser.add_argument(
-        "--case", action="append", help="only cases whose names begin like this; may be repeated"
-    )
-    parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
-    options = parser.parse_args()
+    given = parser(__doc__)
+    options = given.parse_args()
     failed = []
     for name, *arguments in commands(options.quick, options.case or [], options.threads):
         print(f"\n== {name} ==", flush=True)

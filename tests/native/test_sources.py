@@ -9,7 +9,7 @@ import pytest
 from foldnet.codegen.layout import pack
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.compiler import Machine, machine
-from foldnet.engines.native.prediction import program as program_module
+from foldnet.engines.native.prediction import known
 from foldnet.engines.native.prediction.portable import emit_portable
 from foldnet.engines.native.prediction.source import emit
 from foldnet.errors import UnsupportedError
@@ -225,7 +225,7 @@ def test_vector_width_changes_no_bit(monkeypatch):
     inputs = random_inputs(graph, 77)
     results = []
     for features in ("avx512f avx fma", "avx fma", ""):
-        monkeypatch.setattr(program_module, "machine", lambda f=features: Machine(machine().name, f))
+        monkeypatch.setattr(known, "machine", lambda f=features: Machine(machine().name, f))
         results.append(NativeProgram(graph).run(inputs)[0])
     assert np.array_equal(results[0], results[1])
     assert np.array_equal(results[0], results[2])

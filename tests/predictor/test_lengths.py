@@ -9,11 +9,12 @@ import pytest
 import foldnet
 from foldnet import Input, Model, Sequential, layers, ops
 from foldnet.codegen.size_names import lengths_of as depends_on
-from foldnet.engines.native.prediction import program, source
+from foldnet.engines.native.prediction import known, program, source
 from foldnet.engines.native.prediction.source import LONGEST
 from foldnet.errors import InputError
 from foldnet.graph.graph import bind
 from foldnet.graph.sizes import long_lengths
+from foldnet.recent_cache import RecentCache
 from tests.insight.insight_networks import fill
 
 
@@ -230,6 +231,7 @@ def test_lengths_that_no_common_code_serves_get_their_own():
 def test_rows_that_are_too_long_are_computed_by_the_reference_engine_alone(made, monkeypatch):
     """They change neither the speed nor the bits of other rows, and are not compiled for nothing."""
     monkeypatch.setattr(source, "LARGEST", 2000)
+    monkeypatch.setattr(known, "_known", RecentCache(0))
     network = fill(NETWORKS["causal"]())
     predict, other = foldnet.freeze(network), foldnet.freeze(network)
     (long,) = data_for(predict, [200])

@@ -12,8 +12,8 @@ from foldnet.at_once import default_threads
 from foldnet.codegen.layout import pack, shape_of_row
 from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native import cache
-from foldnet.engines.native.compiler import machine
-from foldnet.engines.native.prediction.source import LONGEST, emit, run_time_sizes
+from foldnet.engines.native.prediction.known import known_source
+from foldnet.engines.native.prediction.source import LONGEST, run_time_sizes
 from foldnet.engines.native.prediction.strategies import Strategy
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
@@ -47,7 +47,7 @@ class NativeCode:
 
     def __init__(self, graph: Graph, strategy: Strategy | None = None) -> None:
         self.graph = graph
-        source = emit(graph, simd=machine().simd, strategy=strategy)
+        source = known_source(graph, strategy)
         self.cost = source.cost
         self._workspace = source.workspace
         self.weights = pack(source.layout, source.floats, graph.constants)

@@ -1,8 +1,7 @@
 """The C of training programs that this process has seen: emitting it takes as long as a small fit.
 
-A program is known again by all that its C is made from: operations with their settings, how values hang together,
-shapes, which operations are of one layer, what its weights are to it, variables, the optimizer's rule. What layers are
-called (they are numbered through a process) and the numbers in weights are not in the C and do not count.
+A program is known again by all that its C is made from: its graph's key, what its weights are to it, variables, the
+optimizer's rule.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
-from foldnet.codegen.plain_names import PlainNames, role
+from foldnet.codegen.graph_key import graph_key
 from foldnet.engines.native.training.source import Source, source
-from foldnet.graph.graph import Graph
 from foldnet.graph.training import TrainingProgram, UpdateRule
 from foldnet.recent_cache import RecentCache
 
@@ -41,7 +39,7 @@ def known_source(program: TrainingProgram) -> Source:
 
 
 def _program(program: TrainingProgram, names: dict[str, int]) -> Hashable:
-    graph = _graph(program.graph, names)
+    graph = graph_key(program.graph, names)
     return (
         graph,
         names[program.loss_rows],
@@ -52,23 +50,7 @@ def _program(program: TrainingProgram, names: dict[str, int]) -> Hashable:
     )
 
 
-def _graph(graph: Graph, names: dict[str, int]) -> Hashable:
-    def number(name: str) -> int:
-        return names.setdefault(name, len(names))
-
-    called = PlainNames(graph)
-    return (
-        tuple(map(number, graph.inputs)),
-        tuple((number(c), role(c), a.shape, a.dtype.str) for c, a in graph.constants.items()),
-        tuple(
-            (repr(n.op), tuple(map(number, n.inputs)), number(n.output), called.layer(n)) for n in graph.nodes
-        ),
-        tuple(map(number, graph.outputs)),
-        tuple(sorted((number(name), repr(kind)) for name, kind in graph.types.items())),
-    )
-
-
 def _rule(rule: UpdateRule) -> Hashable:
     # Its names are the optimizer's own, and its constants are numbers that the program is given.
     values = tuple((name, repr(float(value))) for name, value in rule.graph.constants.items())
-    return _graph(rule.graph, {}), tuple(rule.graph.types), values, repr(replace(rule, graph=None))  # type: ignore[arg-type]
+    return graph_key(rule.graph, {}), tuple(rule.graph.types), values, repr(replace(rule, graph=None))  # type: ignore[arg-type]

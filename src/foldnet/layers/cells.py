@@ -17,9 +17,11 @@ from foldnet.layers.core import activation_op
 from foldnet.layers.stepping import Stepping, Steps, sliced
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.batch.op import Drop
+from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense
-from foldnet.operations.scan.op import FORMS, CellKind, Scan
-from foldnet.operations.structure.op import reshape_to
+from foldnet.operations.scan.op import FORMS, CellKind, Scan, TrainedScan
+from foldnet.operations.structure.op import Concatenate, reshape_to
 from foldnet.setting_types import COUNT, FLAG, FRACTION, SEED, Kind
 
 if TYPE_CHECKING:
@@ -118,8 +120,6 @@ class Cell(Stepping):
         self, b: Lowering, x: str, states: Sequence[str], mask: str | None, steps: Steps
     ) -> tuple[str, list[str]]:
         """Emit the products with the kernel, and a Scan; see ``Stepping.lower_steps``."""
-        self._refuse_training(b)
-        bias, weights = self._weights(b)
         op = Scan(
             self.kind,
             self.units,
@@ -132,8 +132,8 @@ class Cell(Stepping):
             masked=mask is not None,
             zeros=steps.zeros,
         )
-        z = b.emit(Dense(), x, b.weight(self, "kernel"), *bias)
-        y = b.emit(op, z, *states, *([] if mask is None else [mask]), *weights)
+        given = [*states, *([] if mask is None else [mask])]
+        y = self._trained(b, op, x, given) if b.trains else self._predicted(b, op, x, given)
         count = len(self.state_sizes) if steps.states else 0
         found = [self._position(b, y, k - count) for k in range(count)]
         if not steps.sequences:
@@ -147,12 +147,44 @@ class Cell(Stepping):
             y = sliced(b, y, (at, at + 1 if at != -1 else None, 1))
         return b.emit(reshape_to(b.shape(y), (*shape[1:-2], self.units)), y)
 
-    def _refuse_training(self, b: Lowering) -> None:
-        if b.trains:
-            raise UnsupportedError(
-                f"{(self.part_of or self).described()}: foldnet does not train recurrent layers yet. Train the network "
-                "in Keras and load its file to predict"
-            )
+    def _predicted(self, b: Lowering, op: Scan, x: str, given: Sequence[str]) -> str:
+        bias, weights = self._weights(b)
+        z = b.emit(Dense(), x, b.weight(self, "kernel"), *bias)
+        return b.emit(op, z, *given, *weights)
+
+    def _trained(self, b: Lowering, op: Scan, x: str, given: Sequence[str]) -> str:
+        """The same, with inputs and states that are dropped: the same ones in all steps of a row, as in Keras."""
+        from foldnet.operations.elementwise.slopes import needs_operand
+
+        bias, weights = self._weights(b)
+        drops = b.call_training is not False
+        gates = 1 if op.cell == "simple" else op.form.gates
+        by_gates = 0 < self.recurrent_dropout < 1 and gates > 1  # each gate has its own; Keras's implementation=1
+        if drops and 0 < self.dropout < 1:
+            z = self._of_dropped_inputs(b, x, bias, gates if by_gates else 1)
+        else:
+            z = b.emit(Dense(), x, b.weight(self, "kernel"), *bias)
+        units = []
+        if drops and 0 < self.recurrent_dropout < 1:
+            rank = len(b.shape(z))
+            first = b.emit(reshape_to((), (*b.shape(z)[1:-2], gates * self.units)), sliced(b, z, (0, 1, 1)))
+            ones = b.emit(Binary(kind="logical_or"), first, b.number(self, "one", 1))
+            units = [b.emit(Drop(self.recurrent_dropout, "dropout", b.random_stream(), (False,) * (rank - 1)), ones)]
+        sums = any(needs_operand(f) for f in (op.activation, op.recurrent_activation))
+        return b.emit_all(TrainedScan(op, bool(units), sums), z, *given, *units, *weights)[0]
+
+    def _of_dropped_inputs(self, b: Lowering, x: str, bias: Sequence[str], gates: int) -> str:
+        """The products of inputs with the kernel, where each of so many groups of gates drops inputs of its own."""
+        rank, width = len(b.shape(x)), FORMS[self.kind].gates * self.units // gates
+        shared = tuple(axis == rank - 2 for axis in range(rank))
+        parts = []
+        for k in range(gates):
+            kept = b.emit(Drop(self.dropout, "dropout", b.random_stream(), shared), x)
+            weights = [b.weight(self, "kernel"), *bias]
+            if gates > 1:
+                weights = [b.columns(w, k * width, (k + 1) * width) for w in weights]
+            parts.append(b.emit(Dense(), kept, *weights))
+        return parts[0] if gates == 1 else b.emit(Concatenate(rank - 1), *parts)
 
     def _weights(self, b: Lowering) -> tuple[list[str], list[str]]:
         """The bias of the inputs, if there is one, and the weights of the steps."""
@@ -316,17 +348,17 @@ class GRUCell(Cell):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
     def _weights(self, b: Lowering) -> tuple[list[str], list[str]]:
-        kernel = self.named_weights["recurrent_kernel"]
+        n, width = self.units, 3 * self.units
         if not self.reset_after:
-            gates, candidate = np.split(kernel, [2 * self.units], axis=1)
-            parts = [("gates/recurrent_kernel", gates), ("candidate/recurrent_kernel", candidate)]
+            parts = [("gates/recurrent_kernel", 0, 2 * n), ("candidate/recurrent_kernel", 2 * n, width)]
             bias = [b.weight(self, "bias")] if self.use_bias else []
-            return bias, [b.layer_constant(self, name, np.array(part)) for name, part in parts]
-        own = self.named_weights["bias"] if self.use_bias else np.zeros((2, 3 * self.units), np.float32)
+            return bias, [b.part(self, name, "recurrent_kernel", (0, start), (n, end), (0, 1)) for name, start, end in parts]
+        zeros = np.zeros(width, np.float32)
         biases = [
-            b.layer_constant(self, f"{k}/bias", np.array(own[i]))
+            b.part(self, f"{k}/bias", "bias", (i, 0), (i + 1, width), (1,))
+            if self.use_bias else b.layer_constant(self, f"{k}/bias", zeros)
             for i, k in enumerate(("input", "recurrent"))
-        ]
+        ]  # fmt: skip
         return biases[:1], [b.weight(self, "recurrent_kernel"), biases[1]]
 
 

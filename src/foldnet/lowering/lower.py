@@ -21,7 +21,7 @@ from foldnet.lowering.masks import Mask, Masks
 from foldnet.lowering.texts import holds_texts, text_tables
 from foldnet.network import Network
 from foldnet.operations import catalogue
-from foldnet.operations.structure.op import Cast
+from foldnet.operations.structure.op import Cast, Part
 from foldnet.optional_inputs import Absent, is_optional
 
 _CALL_NUMBER = re.compile(r"@\d+(?=/|$)")
@@ -57,6 +57,7 @@ class Lowering(GraphBuilder):
         """The mask of each of the network's outputs."""
         self._along: list[int | None] = []
         self._with_axis: dict[str, str] = {}
+        self._fixed: set[str] = set()
         self.activities: list[tuple[Layer, str]] = []
         """Layers with an activity regularizer, and the results to which it applies."""
 
@@ -97,7 +98,7 @@ class Lowering(GraphBuilder):
                 f"layer {self.layer!r} cannot be computed at every step of TimeDistributed: {type(op).__name__} has no "
                 "form for that. Take TimeDistributed away from it, or save the network without it"
             )
-        fixed = [v in self.constants for v in operands]
+        fixed = [self._is_fixed(v) for v in operands]
         shapes = [self._shape_at(level, v) for v in operands]
         found = rule(op, self._along[level - 1], shapes, fixed)
         names = tuple(self._ahead(v) if k in found.ahead else v for k, v in enumerate(operands))
@@ -107,7 +108,11 @@ class Lowering(GraphBuilder):
 
     def _shape_at(self, level: int, value: str) -> Shape:
         whole = super().shape(value)
-        return whole if level == 0 or value in self.constants else (whole[0], *whole[1 + level :])
+        return whole if level == 0 or self._is_fixed(value) else (whole[0], *whole[1 + level :])
+
+    def _is_fixed(self, value: str) -> bool:
+        """Whether a value is a weight, or part of one, and so has no rows."""
+        return value in self.constants or value in self._fixed
 
     def _ahead(self, constant: str) -> str:
         """A constant with an axis of size 1 in front."""
@@ -152,6 +157,43 @@ class Lowering(GraphBuilder):
             )
         self.variables[value] = whole
         return value
+
+    def part(
+        self,
+        layer: Layer,
+        key: str,
+        name: str,
+        starts: tuple[int, ...],
+        ends: tuple[int, ...],
+        axes: tuple[int, ...],
+    ) -> str:
+        """Part of a weight: a constant, or in a training program a part of its variable; see ``Part``.
+
+        Args:
+            layer: that has the weight.
+            key: the name of the constant.
+            name: of the weight.
+            starts, ends, axes: of the part.
+        """
+        op = Part(starts, ends, axes)
+        if self.trains:
+            return self._of_weight(op, self.weight(layer, name))
+        array = layer.named_weights[name]
+        found = array[tuple(map(slice, starts, ends))].reshape([int(n or 0) for n in op.output_shape(array.shape)])
+        return self.layer_constant(layer, key, np.array(found))
+
+    def columns(self, weight: str, start: int, end: int) -> str:
+        """Part of the last axis of a weight, or of a part of one, in a training program."""
+        shape = [int(n or 0) for n in self.shape(weight)]
+        starts, ends = [0] * len(shape), [*shape[:-1], 0]
+        starts[-1], ends[-1] = start, end
+        return self._of_weight(Part(tuple(starts), tuple(ends), tuple(range(len(shape)))), weight)
+
+    def _of_weight(self, op: Part, weight: str) -> str:
+        # What is computed from weights alone has no rows, and so no axes of ``along``.
+        (found,) = super().emit_all(op, weight)
+        self._fixed.add(found)
+        return found
 
     def mask(self, index: int = 0) -> str | None:
         """The mask of an input of the call that is being lowered; None if it has none.

@@ -13,9 +13,9 @@ from foldnet.arrays import Array
 from foldnet.codegen.expressions import composed
 from foldnet.codegen.maths import literal
 from foldnet.graph.graph import Graph, GraphBuilder, Node
-from foldnet.graph.op import Op
+from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.elementwise.c import text_of
-from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, Function
+from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, Function, parameters
 from foldnet.operations.elementwise.op import Table, Where
 from foldnet.operations.expression import Expression, binary, emitted, unary
 
@@ -99,6 +99,12 @@ def in_c(table: Table, name: str, params: Params, place: int) -> Printed:
 def uses(table: Table, name: str, params: Params, place: int) -> tuple[str, ...]:
     """The values that the slope of a function uses: ``"g"``, operands by their number, ``"y"``."""
     return in_c(table, name, params, place).uses
+
+
+def needs_operand(function: Elementwise) -> bool:
+    """Whether the slope of a function of one value uses the value, and not the result alone."""
+    known = function.function is None and bool(FUNCTIONS[function.name].slopes)
+    return known and "0" in uses("unary", function.name, tuple(parameters(function).items()), 0)
 
 
 def _printed(graph: Graph) -> Printed:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from foldnet.graph.op import Op
 from foldnet.operations.lifts import Rule, same
-from foldnet.operations.scan.op import Scan
+from foldnet.operations.scan.op import Scan, TrainedScan
 
-RULES: dict[type[Op], Rule] = {Scan: same}
+RULES: dict[type[Op], Rule] = {Scan: same, TrainedScan: same}

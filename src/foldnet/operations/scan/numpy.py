@@ -12,7 +12,8 @@ from foldnet.graph.op import Op
 from foldnet.operations.elementwise.numpy import apply_elementwise
 from foldnet.operations.kernels import Kernel
 from foldnet.operations.matrix.numpy import in_order
-from foldnet.operations.scan.op import Scan
+from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
+from foldnet.operations.scan.training import scan_gradient, trained_scan
 
 
 def step(op: Scan, z: Array, states: Sequence[Array], weights: Sequence[Array]) -> tuple[Array, ...]:
@@ -71,4 +72,8 @@ def scan(op: Scan, z: Array, *operands: Array) -> Array:
     return np.stack(found, axis=-2) if found else zeros[..., np.newaxis, :][..., :0, :]
 
 
-RULES: dict[type[Op], Kernel] = {Scan: Kernel(scan)}
+RULES: dict[type[Op], Kernel] = {
+    Scan: Kernel(scan),
+    TrainedScan: Kernel(None, trained_scan),
+    ScanGradient: Kernel(None, scan_gradient),
+}

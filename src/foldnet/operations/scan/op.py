@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Elementwise, Op, Row, Shape
@@ -140,3 +140,143 @@ class Scan(Op):
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """The recurrent kernels, once for each step."""
         return prod(operands[0][:-1]) * sum(prod(shape) for shape in operands[-len(self.form.weights) :])
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Operands(Generic[T]):
+    """The operands of a TrainedScan: products with the inputs, initial states, masks of steps and of units, weights."""
+
+    z: T
+    initial: Sequence[T]
+    mask: T | None
+    dropped: T | None
+    weights: Sequence[T]
+
+
+@dataclass(frozen=True)
+class GradientOperands(Generic[T]):
+    """The operands of a ScanGradient."""
+
+    g: T
+    mask: T | None
+    dropped: T | None
+    kernels: Sequence[T]
+    records: Mapping[str, T]
+
+
+@dataclass(frozen=True)
+class TrainedScan(Op):
+    """The same steps in a training program, and what their gradients need.
+
+    Operands: those of the Scan, but with masks of dropped units (rows, ..., gates * units, or units for a ``simple``
+    cell) before the weights, if ``dropped``: what a gate's recurrent kernel is multiplied by is the state times its
+    part of them.
+
+    Further results, (rows, ..., steps, n * units) each: see ``records``.
+
+    Attributes:
+        of: the steps.
+        dropped: whether units of states are dropped.
+        sums: whether what activations are applied to is needed, because a slope cannot do with their results.
+    """
+
+    data: ClassVar[int | None] = None
+    mixes: ClassVar[bool] = True
+    predicts: ClassVar[bool] = False
+
+    of: Scan
+    dropped: bool = False
+    sums: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.of.label
+
+    @property
+    def records(self) -> dict[str, int]:
+        """What is kept of each step, and how many numbers for a unit.
+
+        ``before`` is the state before the step, ``carried`` the second state of an LSTM; ``gates`` are the activated
+        gates and candidates; ``shown`` is an LSTM's activated second state after the step; ``held`` what a GRU's reset
+        gate lets through, and ``inner`` what it is applied to where it comes after the product; ``sums`` are the gates
+        before their activations.
+        """
+        found = {"before": 1, "gates": self.of.form.gates}
+        found |= {
+            "simple": {}, "lstm": {"carried": 1, "shown": 1}, "gru": {"held": 1}, "gru_reset_after": {"inner": 1},
+        }[self.of.cell]  # fmt: skip
+        return found | ({"sums": self.of.form.gates} if self.sums else {})
+
+    def split(self, operands: Sequence[T]) -> Operands[T]:
+        """Its operands by what they are."""
+        rest, of = list(operands), self.of
+        weights = [rest.pop() for _ in of.form.weights][::-1]
+        dropped = rest.pop() if self.dropped else None
+        mask = rest.pop() if of.masked else None
+        return Operands(rest[0], rest[1:], mask, dropped, weights)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """That of the Scan."""
+        given = self.split(shapes)
+        if given.dropped is not None:
+            expected = (*given.z[:-2], self.of.form.gates * self.of.units)
+            if len(given.dropped) != len(expected) or given.dropped[-1] != expected[-1]:
+                raise ConfigError(f"masks of dropped units have the shape {given.dropped}, expected {expected}")
+        mask = () if given.mask is None else (given.mask,)
+        return self.of.output_shape(given.z, *given.initial, *mask, *given.weights)
+
+    def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
+        """Of the records, in their order."""
+        return tuple((*shapes[0][:-1], count * self.of.units) for count in self.records.values())
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """Those of the Scan."""
+        return self.of.multiply_adds(result, operands[0], *self.split(operands).weights)
+
+
+@dataclass(frozen=True)
+class ScanGradient(Op):
+    """The gradients through a TrainedScan: backpropagation through time (Werbos, 1990).
+
+    Operands: the gradient on its result; its mask and its masks of dropped units, if it has them; its recurrent kernels
+    without biases; its records. Results: the gradient on the products with the inputs; where a reset gate comes after
+    the product, the gradient on the recurrent products; then those on the initial states, if there are any.
+    """
+
+    data: ClassVar[int | None] = None
+    mixes: ClassVar[bool] = True
+    predicts: ClassVar[bool] = False
+
+    of: TrainedScan
+
+    @property
+    def kernels(self) -> int:
+        """The number of recurrent kernels."""
+        return sum(width > 0 for width in self.of.of.form.weights)
+
+    def split(self, operands: Sequence[T]) -> GradientOperands[T]:
+        """Its operands by what they are."""
+        rest = list(operands)
+        g = rest.pop(0)
+        mask = rest.pop(0) if self.of.of.masked else None
+        dropped = rest.pop(0) if self.of.dropped else None
+        kernels, rest = rest[: self.kernels], rest[self.kernels :]
+        return GradientOperands(g, mask, dropped, kernels, dict(zip(self.of.records, rest, strict=True)))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """That of the products with the inputs."""
+        return self.split(shapes).records["gates"]
+
+    def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
+        """Of the further gradients."""
+        found, scan = self.split(shapes), self.of.of
+        inner = (found.records["gates"],) if scan.cell == "gru_reset_after" else ()
+        states = ((*found.g[:-2], scan.units),) * (scan.form.states if scan.initial else 0)
+        return (*inner, *states)
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """As many as the steps have."""
+        return prod(result[:-1]) * sum(prod(shape) for shape in self.split(operands).kernels)

@@ -17,7 +17,10 @@ from foldnet.operations.structure.op import (
     Concatenate,
     Gather,
     Identity,
+    JoinColumns,
     OneHot,
+    Part,
+    PartGradient,
     Pick,
     PickGradient,
     Repeat,
@@ -159,6 +162,40 @@ def slice_gradient(w: Writer, node: Node[SliceGradient]) -> None:
         w.nest(w.shape(g), [target, w.read(g)], lambda t, g: f"{t} = {g};")
 
 
+def _start_of(op: Part, shape: Sequence[int]) -> int:
+    return sum(start * step for start, step in zip(op.starts, strides_of(shape), strict=True))
+
+
+def part(w: Writer, node: Node[Part]) -> None:
+    """Copied from its place."""
+    op, shape = node.op, w.shape(node.inputs[0])
+    operands = [
+        w.write(node.output, strides_of(op.sizes)),
+        w.read(node.inputs[0], strides_of(shape), _start_of(op, shape)),
+    ]
+    w.nest(op.sizes, operands, lambda y, x: f"{y} = {x};")
+
+
+def part_gradient(w: Writer, node: Node[PartGradient]) -> None:
+    """Copied to its place, 0 elsewhere."""
+    op, shape = node.op.of, node.op.shape
+    w.zero(node.output)
+    operands = [
+        w.write(node.output, strides_of(shape), _start_of(op, shape)),
+        w.read(node.inputs[0], strides_of(op.sizes)),
+    ]
+    w.nest(op.sizes, operands, lambda y, x: f"{y} = {x};")
+
+
+def join_columns(w: Writer, node: Node[JoinColumns]) -> None:
+    """Each matrix copied to its columns."""
+    steps, at = strides_of(w.shape(node.output)), 0
+    for value in node.inputs:
+        shape = w.shape(value)
+        w.nest(shape, [w.write(node.output, steps, at), w.read(value)], lambda y, x: f"{y} = {x};")
+        at += shape[1]
+
+
 def pick_gradient(w: Writer, node: Node[PickGradient]) -> None:
     """Summed over each position's copies."""
     op, (x, g) = node.op, node.inputs
@@ -201,5 +238,8 @@ RULES: dict[type[Op], Rule] = {
     Transpose: transpose,
     PickGradient: pick_gradient,
     SliceGradient: slice_gradient,
+    Part: part,
+    PartGradient: part_gradient,
+    JoinColumns: join_columns,
     TableGradient: table_gradient,
 }

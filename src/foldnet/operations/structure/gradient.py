@@ -12,6 +12,8 @@ from foldnet.operations.structure.op import (
     Gather,
     Identity,
     OneHot,
+    Part,
+    PartGradient,
     Pick,
     PickGradient,
     Repeat,
@@ -72,6 +74,12 @@ def slice_(b: GradientBuilder, node: Node[Slice], g: str) -> Gradients:
     return (b.emit(SliceGradient(node.op), node.inputs[0], g),)
 
 
+def part(b: GradientBuilder, node: Node[Part], g: str) -> Gradients:
+    """To the place of the part."""
+    shape = tuple(int(n or 0) for n in b.shape(node.inputs[0]))
+    return (b.emit(PartGradient(node.op, shape), g),)
+
+
 def pick(b: GradientBuilder, node: Node[Pick], g: str) -> Gradients:
     """Summed over each position's copies."""
     if b.dtype(node.inputs[0]) != FLOAT:
@@ -100,6 +108,7 @@ RULES: dict[type[Op], Rule] = {
     Repeat: repeat,
     Reshape: reshape,
     Slice: slice_,
+    Part: part,
     Stretch: stretch,
     Transpose: transpose,
 }

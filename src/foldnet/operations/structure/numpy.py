@@ -13,7 +13,10 @@ from foldnet.operations.structure.op import (
     Concatenate,
     Gather,
     Identity,
+    JoinColumns,
     OneHot,
+    Part,
+    PartGradient,
     Pick,
     PickGradient,
     Repeat,
@@ -119,6 +122,24 @@ def slice_gradient(op: SliceGradient, context: StepContext, x: Array, g: Array) 
     return on_x
 
 
+def part(op: Part, context: StepContext, w: Array) -> Array:
+    """The positions of the part."""
+    found = w[tuple(map(slice, op.starts, op.ends))]
+    return found.reshape(op.output_shape(w.shape))
+
+
+def part_gradient(op: PartGradient, context: StepContext, g: Array) -> Array:
+    """In its place, 0 elsewhere."""
+    on_w = np.zeros(op.shape, g.dtype)
+    on_w[tuple(map(slice, op.of.starts, op.of.ends))] = g.reshape(op.of.sizes)
+    return on_w
+
+
+def join_columns(op: JoinColumns, context: StepContext, *parts: Array) -> Array:
+    """Side by side."""
+    return np.concatenate(parts, axis=1)
+
+
 def pick_gradient(op: PickGradient, context: StepContext, x: Array, g: Array) -> Array:
     """Summed over each position's copies."""
     on_x = np.zeros_like(x)
@@ -147,5 +168,8 @@ RULES: dict[type[Op], Kernel] = {
     Pick: Kernel(pick),
     PickGradient: Kernel(None, pick_gradient),
     SliceGradient: Kernel(None, slice_gradient),
+    Part: Kernel(None, part),
+    PartGradient: Kernel(None, part_gradient),
+    JoinColumns: Kernel(None, join_columns),
     TableGradient: Kernel(None, table_gradient),
 }

@@ -378,3 +378,66 @@ class TableGradient(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The table's shape, without rows of data."""
         return (self.count, shapes[1][-1])
+
+
+@dataclass(frozen=True)
+class Part(Op):
+    """A part of a weight, for training programs.
+
+    Attributes:
+        starts, ends: of the part on each axis of the weight.
+        axes: of the weight that the part has; on the others it is one position.
+    """
+
+    data: ClassVar[int | None] = 0
+    weights: ClassVar[tuple[int, int]] = (1, 1)
+    predicts: ClassVar[bool] = False
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    axes: tuple[int, ...]
+
+    @property
+    def sizes(self) -> Row:
+        """Of the part on each axis of the weight."""
+        return tuple(end - start for start, end in zip(self.starts, self.ends, strict=True))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The sizes on the axes that the part has."""
+        (w,) = shapes
+        if not len(w) == len(self.starts) == len(self.ends) or any(
+            n is None or not 0 <= start <= end <= n
+            for start, end, n in zip(self.starts, self.ends, w, strict=True)
+        ):
+            raise ConfigError(f"{self} is no part of a weight of shape {w}")
+        if any(n != 1 for axis, n in enumerate(self.sizes) if axis not in self.axes):
+            raise ConfigError(f"{self} leaves out an axis of more than one position")
+        return tuple(self.sizes[axis] for axis in self.axes)
+
+
+@dataclass(frozen=True)
+class PartGradient(Op):
+    """The gradient through a Part: in its place, and 0 elsewhere. Operand: the gradient on the part."""
+
+    predicts: ClassVar[bool] = False
+
+    of: Part
+    shape: Row
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The weight's shape."""
+        return self.shape
+
+
+@dataclass(frozen=True)
+class JoinColumns(Op):
+    """Matrices without rows of data, side by side: a gradient on a kernel that was computed in parts."""
+
+    data: ClassVar[int | None] = None
+    predicts: ClassVar[bool] = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The first axis of each, and the sum of their columns."""
+        if any(len(s) != 2 or s[0] != shapes[0][0] for s in shapes):
+            raise ConfigError(f"matrices of shapes {shapes} cannot lie side by side")
+        return (shapes[0][0], sum(int(s[1] or 0) for s in shapes))

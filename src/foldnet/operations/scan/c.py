@@ -11,7 +11,8 @@ from foldnet.codegen.writer import RowWriter, Rule
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.elementwise.c import activated
-from foldnet.operations.scan.op import Scan
+from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
+from foldnet.operations.scan.step_c import scan_gradient, trained_scan
 
 
 def scan(w: RowWriter, node: Node[Scan]) -> None:
@@ -158,4 +159,4 @@ def minus(a: int, b: Number) -> Number:
     return a - b if isinstance(b, int) else f"{a} - {b}"
 
 
-RULES: dict[type[Op], Rule] = {Scan: scan}
+RULES: dict[type[Op], Rule] = {Scan: scan, TrainedScan: trained_scan, ScanGradient: scan_gradient}

@@ -17,6 +17,7 @@ from foldnet.operations.along.op import Reduce
 from foldnet.operations.cases import Rows
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.kernels import StepContext
+from foldnet.operations.structure.op import Reshape
 from foldnet.passes.differentiate import differentiate
 from tests.native_training import programs
 
@@ -39,6 +40,7 @@ def program(cases):
     b = GraphBuilder()
     rng = np.random.default_rng(len(cases))
     variables, losses = [], []
+    weights = b.input("sample_weight", (None,))
 
     def variable(name, array, trainable=True):
         variables.append(Variable(b.constant(name, array), "layer", name, array.shape, trainable))
@@ -58,6 +60,8 @@ def program(cases):
         for name, array in graph.constants.items():
             new[name] = variable(f"{case.label}/{name}", array, name not in statistics)
         result = b.emit(node.op, *(new[v] for v in node.inputs))
+        if not graph.inputs:
+            result = in_rows(b, result, weights)
         shape = b.shape(result)
         direction = b.constant(f"{case.label}/direction", rng.normal(size=shape[1:]))
         weighted = b.emit(Binary(kind="multiply"), result, direction)
@@ -66,8 +70,14 @@ def program(cases):
     loss, *others = losses
     for other in others:
         loss = b.emit(Binary(kind="add"), loss, other)
-    loss = b.emit(Binary(kind="multiply"), b.input("sample_weight", (None,)), loss)
+    loss = b.emit(Binary(kind="multiply"), weights, loss)
     return TrainingProgram(b.build([loss]), loss, tuple(variables), (), programs.sgd())
+
+
+def in_rows(b, value, ones):
+    """A value without rows, the same for each row, of which ``ones`` has a 1."""
+    spread = b.emit(Reshape((1,) * len(b.shape(value))), ones)
+    return b.emit(Binary(kind="multiply"), spread, value)
 
 
 def start(p, precision="float32"):
@@ -75,7 +85,7 @@ def start(p, precision="float32"):
 
 
 def data(cases, precision="float32"):
-    arrays = [*(x for case in cases for x in within_domain(case)), np.ones(ROWS, np.float32)]
+    arrays = [np.ones(ROWS, np.float32), *(x for case in cases for x in within_domain(case))]
     return Data([a.astype(precision) if a.dtype.kind == "f" else a for a in arrays])
 
 

@@ -35,6 +35,7 @@ from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Fold
 from foldnet.operations.kernels import StepContext
+from foldnet.operations.scan.op import TrainedScan
 from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
 from tests.export.export_stranger import predictions
@@ -224,7 +225,8 @@ def gradient(op, cases, tools):
 
 def takes_for_constant(case):
     """Whether gradients, as Keras has them, take something for constant that depends on the data."""
-    return case.label == "Unary-stop_gradient" or type(case.op) is BatchRenorm
+    dropped = isinstance(case.op, TrainedScan) and case.op.dropped
+    return case.label == "Unary-stop_gradient" or type(case.op) is BatchRenorm or dropped
 
 
 def has_ties(case):

@@ -13,6 +13,7 @@ from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Product
 from foldnet.operations.structure.op import Reshape
 from tests.native_training import programs
+from tests.operations.gradient_values import in_rows
 
 ROWS = 11
 
@@ -25,7 +26,7 @@ def program(cases):
     """
     b = GraphBuilder()
     variables, accumulators = [], []
-    place = b.input("place", (None, ROWS))
+    place, weights = b.input("place", (None, ROWS)), b.input("sample_weight", (None,))
     for case in cases:
         graph = case.graph()
         (node,) = graph.nodes
@@ -34,11 +35,13 @@ def program(cases):
             new[name] = b.constant(f"{case.label}/{name}", array.astype(np.float32))
             variables.append(Variable(new[name], "layer", name, array.shape, False))
         result = b.emit(node.op, *(new[v] for v in node.inputs))
+        if not graph.inputs:
+            result = in_rows(b, result, weights)
         width = prod(b.shape(result)[1:])
         each = b.emit(Product("n", "w", "nw"), place, b.emit(Reshape((width,)), result))
         value = b.emit(Reshape((ROWS * width,)), each)
         accumulators.append(Accumulator(case.label, value, ROWS * width))
-    loss = b.emit(Binary(kind="multiply"), b.input("sample_weight", (None,)), b.constant("w", np.ones(())))
+    loss = b.emit(Binary(kind="multiply"), weights, b.constant("w", np.ones(())))
     variables.append(Variable("w", "layer", "w", (), True))
     graph = b.build([loss, *(a.value for a in accumulators)])
     return TrainingProgram(graph, loss, tuple(variables), tuple(accumulators), programs.sgd())
@@ -46,7 +49,7 @@ def program(cases):
 
 def values(engine, p, cases, precision="float32", seed=7):
     """By case: its values in a training step and in evaluation after it, and what the step left of its constants."""
-    data = [np.eye(ROWS), *(x for case in cases for x in case.data(ROWS)), np.ones(ROWS)]
+    data = [np.eye(ROWS), np.ones(ROWS), *(x for case in cases for x in case.data(ROWS))]
     data = Data([np.ascontiguousarray(x, precision) for x in data])
     state = FitState({v.name: np.array(p.graph.constants[v.name], precision) for v in p.variables})
     plan = programs.plan(ROWS, ROWS, 1, shuffle=False, seed=seed, validation_epochs=(True,))

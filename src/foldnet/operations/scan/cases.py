@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.cases import Case, Operand, Rows, drawn, rows
-from foldnet.operations.scan.op import FORMS, CellKind, Scan
+from foldnet.operations.elementwise.slopes import needs_operand
+from foldnet.operations.scan.op import FORMS, CellKind, Scan, TrainedScan
 
 TANH, SIGMOID = Elementwise("tanh"), Elementwise("sigmoid")
 
@@ -56,4 +57,30 @@ def _cases() -> Iterator[Case]:
     )  # fmt: skip
 
 
-RULES: dict[type[Op], Sequence[Case]] = {Scan: tuple(_cases())}
+def _dropping(case: Case, op: Scan) -> Case:
+    """A case with masks of units, which stand before the weights."""
+    gates = 1 if op.cell == "simple" else op.form.gates
+    at = len(case.operands) - len(op.form.weights)
+    units = Rows((gates * op.units,), between=(0.0, 2.0))
+    operands = (*case.operands[:at], units, *case.operands[at:])
+    return Case(f"{case.name}-dropping", TrainedScan(op, dropped=True), operands)
+
+
+def _trained() -> Iterator[Case]:
+    """The same in training."""
+    for case in _cases():
+        assert isinstance(case.op, Scan)
+        needs = any(needs_operand(f) for f in (case.op.activation, case.op.recurrent_activation))
+        if not case.name.endswith(("wide", "free")):
+            yield Case(case.name, TrainedScan(case.op, sums=needs), case.operands)
+    swish = Elementwise("silu")
+    for cell in FORMS:
+        case = _case(f"{cell}-sums", cell, 3, 4, activation=swish, gate=swish, masked=True, sequences=True)
+        assert isinstance(case.op, Scan)
+        yield Case(case.name, TrainedScan(case.op, sums=True), case.operands)
+        case = _case(cell, cell, 5, 4)
+        assert isinstance(case.op, Scan)
+        yield _dropping(case, case.op)
+
+
+RULES: dict[type[Op], Sequence[Case]] = {Scan: tuple(_cases()), TrainedScan: tuple(_trained())}

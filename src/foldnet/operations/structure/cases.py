@@ -12,6 +12,7 @@ from foldnet.operations.structure.op import (
     Gather,
     Identity,
     OneHot,
+    Part,
     Pick,
     Repeat,
     Reshape,
@@ -92,5 +93,10 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("last-axis", Pick(2, (0, 5, 5)), (rows(4, 6),)),
         Case("middle-axis", Pick(2, (3, 0)), (rows(3, 4, 2),)),
         Case("one-place", Pick(1, (2,)), (rows(3, 4),)),
+    ],
+    Part: [
+        Case("row", Part((1, 0), (2, 5), (1,)), (drawn(3, 5),)),
+        Case("columns", Part((0, 2), (4, 5), (0, 1)), (drawn(4, 7),)),
+        Case("inside", Part((1, 0, 1), (3, 1, 3), (0, 2)), (drawn(3, 2, 4),)),
     ],
 }

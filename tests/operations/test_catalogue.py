@@ -274,7 +274,7 @@ def file(op, cases, tools):
         graph = case.graph(dtype="float32")
         data = to_bytes(graph, Options("reference", "float32", False, tuple(graph.inputs), None))
         if not op.predicts:
-            with pytest.raises(FileFormatError, match=op.__name__):
+            with pytest.raises(FileFormatError, match=op.__name__ if graph.inputs else "no inputs"):
                 from_bytes(data, {})
             continue
         again, _ = from_bytes(data, {})

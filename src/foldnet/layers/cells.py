@@ -159,7 +159,9 @@ class Cell(Stepping):
         bias, weights = self._weights(b)
         drops = b.call_training is not False
         gates = 1 if op.cell == "simple" else op.form.gates
-        by_gates = 0 < self.recurrent_dropout < 1 and gates > 1  # each gate has its own; Keras's implementation=1
+        by_gates = (
+            0 < self.recurrent_dropout < 1 and gates > 1
+        )  # each gate has its own; Keras's implementation=1
         if drops and 0 < self.dropout < 1:
             z = self._of_dropped_inputs(b, x, bias, gates if by_gates else 1)
         else:
@@ -169,9 +171,15 @@ class Cell(Stepping):
             rank = len(b.shape(z))
             first = b.emit(reshape_to((), (*b.shape(z)[1:-2], gates * self.units)), sliced(b, z, (0, 1, 1)))
             ones = b.emit(Binary(kind="logical_or"), first, b.number(self, "one", 1))
-            units = [b.emit(Drop(self.recurrent_dropout, "dropout", b.random_stream(), (False,) * (rank - 1)), ones)]
+            units = [
+                b.emit(
+                    Drop(self.recurrent_dropout, "dropout", b.random_stream(), (False,) * (rank - 1)), ones
+                )
+            ]
         sums = any(needs_operand(f) for f in (op.activation, op.recurrent_activation))
-        return b.emit_all(TrainedScan(op, bool(units), sums), z, *given, *units, *weights)[0]
+        return b.emit_all(
+            TrainedScan(**vars(op), dropped=bool(units), sums=sums), z, *given, *units, *weights
+        )[0]
 
     def _of_dropped_inputs(self, b: Lowering, x: str, bias: Sequence[str], gates: int) -> str:
         """The products of inputs with the kernel, where each of so many groups of gates drops inputs of its own."""
@@ -352,7 +360,10 @@ class GRUCell(Cell):
         if not self.reset_after:
             parts = [("gates/recurrent_kernel", 0, 2 * n), ("candidate/recurrent_kernel", 2 * n, width)]
             bias = [b.weight(self, "bias")] if self.use_bias else []
-            return bias, [b.part(self, name, "recurrent_kernel", (0, start), (n, end), (0, 1)) for name, start, end in parts]
+            return bias, [
+                b.part(self, name, "recurrent_kernel", (0, start), (n, end), (0, 1))
+                for name, start, end in parts
+            ]
         zeros = np.zeros(width, np.float32)
         biases = [
             b.part(self, f"{k}/bias", "bias", (i, 0), (i + 1, width), (1,))

@@ -179,7 +179,9 @@ class Lowering(GraphBuilder):
         if self.trains:
             return self._of_weight(op, self.weight(layer, name))
         array = layer.named_weights[name]
-        found = array[tuple(map(slice, starts, ends))].reshape([int(n or 0) for n in op.output_shape(array.shape)])
+        found = array[tuple(map(slice, starts, ends))].reshape(
+            [int(n or 0) for n in op.output_shape(array.shape)]
+        )
         return self.layer_constant(layer, key, np.array(found))
 
     def columns(self, weight: str, start: int, end: int) -> str:

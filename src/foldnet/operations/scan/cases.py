@@ -63,7 +63,7 @@ def _dropping(case: Case, op: Scan) -> Case:
     at = len(case.operands) - len(op.form.weights)
     units = Rows((gates * op.units,), between=(0.0, 2.0))
     operands = (*case.operands[:at], units, *case.operands[at:])
-    return Case(f"{case.name}-dropping", TrainedScan(op, dropped=True), operands)
+    return Case(f"{case.name}-dropping", TrainedScan(**vars(op), dropped=True), operands)
 
 
 def _trained() -> Iterator[Case]:
@@ -72,12 +72,12 @@ def _trained() -> Iterator[Case]:
         assert isinstance(case.op, Scan)
         needs = any(needs_operand(f) for f in (case.op.activation, case.op.recurrent_activation))
         if not case.name.endswith(("wide", "free")):
-            yield Case(case.name, TrainedScan(case.op, sums=needs), case.operands)
+            yield Case(case.name, TrainedScan(**vars(case.op), sums=needs), case.operands)
     swish = Elementwise("silu")
     for cell in FORMS:
         case = _case(f"{cell}-sums", cell, 3, 4, activation=swish, gate=swish, masked=True, sequences=True)
         assert isinstance(case.op, Scan)
-        yield Case(case.name, TrainedScan(case.op, sums=True), case.operands)
+        yield Case(case.name, TrainedScan(**vars(case.op), sums=True), case.operands)
         case = _case(cell, cell, 5, 4)
         assert isinstance(case.op, Scan)
         yield _dropping(case, case.op)

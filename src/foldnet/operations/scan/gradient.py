@@ -20,7 +20,7 @@ def trained_scan(b: GradientBuilder, node: Node[TrainedScan], g: str) -> Gradien
     Raises:
         UnsupportedError: an activation was supplied as a plain function, so its derivative is unknown.
     """
-    op, scan = node.op, node.op.of
+    op = scan = node.op
     for function in (scan.activation, scan.recurrent_activation):
         if function.function is not None:
             raise UnsupportedError(
@@ -39,7 +39,11 @@ def trained_scan(b: GradientBuilder, node: Node[TrainedScan], g: str) -> Gradien
         gates = int(b.shape(kernel)[-1] or 0) // scan.units
         if b.wants(kernel):
             source = records["held" if first else "before"]
-            part = on_own if gates == scan.form.gates else _units(b, on_own, first * scan.units, gates * scan.units)
+            part = (
+                on_own
+                if gates == scan.form.gates
+                else _units(b, on_own, first * scan.units, gates * scan.units)
+            )
             found[kernel] = _on_kernel(b, op, source, part, given.dropped, first, gates)
         first += gates
     if scan.cell == "gru_reset_after" and b.wants(given.weights[1]):
@@ -59,7 +63,7 @@ def _on_kernel(
     """The gradient on a kernel: of states with units dropped for each gate, gate by gate."""
     if dropped is None:
         return b.emit(KernelGradient(), source, g)
-    n, parts = op.of.units, []
+    n, parts = op.units, []
     for k in range(gates):
         mask = _units(b, dropped, (first + k) * n, n)
         row = tuple(int(size or 0) for size in b.shape(mask)[1:])

@@ -80,6 +80,12 @@ class Scan(Op):
         return FORMS[self.cell]
 
     @property
+    def functions(self) -> Sequence[Elementwise]:
+        """The activation of each gate and candidate, in their order."""
+        gate, act = self.recurrent_activation, self.activation
+        return {"simple": [act], "lstm": [gate, gate, act, gate]}.get(self.cell, [gate, gate, act])
+
+    @property
     def label(self) -> str:
         return self.cell
 
@@ -168,7 +174,7 @@ class GradientOperands(Generic[T]):
 
 
 @dataclass(frozen=True)
-class TrainedScan(Op):
+class TrainedScan(Scan):
     """The same steps in a training program, and what their gradients need.
 
     Operands: those of the Scan, but with masks of dropped units (rows, ..., gates * units, or units for a ``simple``
@@ -178,22 +184,15 @@ class TrainedScan(Op):
     Further results, (rows, ..., steps, n * units) each: see ``records``.
 
     Attributes:
-        of: the steps.
         dropped: whether units of states are dropped.
         sums: whether what activations are applied to is needed, because a slope cannot do with their results.
     """
 
-    data: ClassVar[int | None] = None
-    mixes: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
     predicts: ClassVar[bool] = False
 
-    of: Scan
     dropped: bool = False
     sums: bool = False
-
-    @property
-    def label(self) -> str:
-        return self.of.label
 
     @property
     def records(self) -> dict[str, int]:
@@ -204,37 +203,39 @@ class TrainedScan(Op):
         gate lets through, and ``inner`` what it is applied to where it comes after the product; ``sums`` are the gates
         before their activations.
         """
-        found = {"before": 1, "gates": self.of.form.gates}
+        found = {"before": 1, "gates": self.form.gates}
         found |= {
             "simple": {}, "lstm": {"carried": 1, "shown": 1}, "gru": {"held": 1}, "gru_reset_after": {"inner": 1},
-        }[self.of.cell]  # fmt: skip
-        return found | ({"sums": self.of.form.gates} if self.sums else {})
+        }[self.cell]  # fmt: skip
+        return found | ({"sums": self.form.gates} if self.sums else {})
 
     def split(self, operands: Sequence[T]) -> Operands[T]:
         """Its operands by what they are."""
-        rest, of = list(operands), self.of
-        weights = [rest.pop() for _ in of.form.weights][::-1]
+        rest = list(operands)
+        weights = [rest.pop() for _ in self.form.weights][::-1]
         dropped = rest.pop() if self.dropped else None
-        mask = rest.pop() if of.masked else None
+        mask = rest.pop() if self.masked else None
         return Operands(rest[0], rest[1:], mask, dropped, weights)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """That of the Scan."""
         given = self.split(shapes)
         if given.dropped is not None:
-            expected = (*given.z[:-2], self.of.form.gates * self.of.units)
+            expected = (*given.z[:-2], self.form.gates * self.units)
             if len(given.dropped) != len(expected) or given.dropped[-1] != expected[-1]:
-                raise ConfigError(f"masks of dropped units have the shape {given.dropped}, expected {expected}")
+                raise ConfigError(
+                    f"masks of dropped units have the shape {given.dropped}, expected {expected}"
+                )
         mask = () if given.mask is None else (given.mask,)
-        return self.of.output_shape(given.z, *given.initial, *mask, *given.weights)
+        return super().output_shape(given.z, *given.initial, *mask, *given.weights)
 
     def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
         """Of the records, in their order."""
-        return tuple((*shapes[0][:-1], count * self.of.units) for count in self.records.values())
+        return tuple((*shapes[0][:-1], count * self.units) for count in self.records.values())
 
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """Those of the Scan."""
-        return self.of.multiply_adds(result, operands[0], *self.split(operands).weights)
+        return super().multiply_adds(result, operands[0], *self.split(operands).weights)
 
 
 @dataclass(frozen=True)
@@ -255,13 +256,13 @@ class ScanGradient(Op):
     @property
     def kernels(self) -> int:
         """The number of recurrent kernels."""
-        return sum(width > 0 for width in self.of.of.form.weights)
+        return sum(width > 0 for width in self.of.form.weights)
 
     def split(self, operands: Sequence[T]) -> GradientOperands[T]:
         """Its operands by what they are."""
         rest = list(operands)
         g = rest.pop(0)
-        mask = rest.pop(0) if self.of.of.masked else None
+        mask = rest.pop(0) if self.of.masked else None
         dropped = rest.pop(0) if self.of.dropped else None
         kernels, rest = rest[: self.kernels], rest[self.kernels :]
         return GradientOperands(g, mask, dropped, kernels, dict(zip(self.of.records, rest, strict=True)))
@@ -272,7 +273,7 @@ class ScanGradient(Op):
 
     def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
         """Of the further gradients."""
-        found, scan = self.split(shapes), self.of.of
+        found, scan = self.split(shapes), self.of
         inner = (found.records["gates"],) if scan.cell == "gru_reset_after" else ()
         states = ((*found.g[:-2], scan.units),) * (scan.form.states if scan.initial else 0)
         return (*inner, *states)

@@ -6,7 +6,7 @@ reads all units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import assert_never
@@ -19,12 +19,6 @@ from foldnet.operations.elementwise.c import activated
 from foldnet.operations.elementwise.functions import FUNCTIONS, parameters
 from foldnet.operations.elementwise.slopes import in_c
 from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
-
-
-def gate_functions(scan: Scan) -> list[Elementwise]:
-    """The activation of each gate and candidate, in their order."""
-    gate, act = scan.recurrent_activation, scan.activation
-    return {"simple": [act], "lstm": [gate, gate, act, gate]}.get(scan.cell, [gate, gate, act])
 
 
 class _Steps:
@@ -50,7 +44,7 @@ class _Steps:
         with self.e.inside(f"for (long p = 0; p < {self.places}; p++) {{" if self.p else "{"):
             yield
 
-    def units(self, arrays: Mapping[str, str], *lines: str, before: Sequence[str] = ()) -> None:
+    def units(self, arrays: dict[str, str], *lines: str, before: Sequence[str] = ()) -> None:
         """Statements for each unit and row, after which threads wait.
 
         Args:
@@ -61,7 +55,9 @@ class _Steps:
         text = "\n".join(lines)
         with self.e.inside("{"):
             self.e.add(*before, f"for (long u = LOW({self.n}); u < HIGH({self.n}); u++) {{")
-            self.e.add(*(f"float *const {k} = {plus(at, 'u * R')};" for k, at in arrays.items() if f"{k}[" in text))
+            self.e.add(
+                *(f"float *const {k} = {plus(at, 'u * R')};" for k, at in arrays.items() if f"{k}[" in text)
+            )
             self.e.add("ROWS(r, 0, R) {", *lines, "}", "}")
         self.e.barrier()
 
@@ -73,7 +69,9 @@ class _Steps:
         """The number of a position, of so many that a sequence has."""
         return plus(times(self.p, of_sequence), within)
 
-    def product(self, m: int, k: int, a: tuple[str, Number, Number], b: str, c: str, start: str = "", add: str = "0") -> None:
+    def product(
+        self, m: int, k: int, a: tuple[str, Number, Number], b: str, c: str, start: str = "", add: str = "0"
+    ) -> None:
         """``c (m, R) = a (m, k) @ b (k, R)``."""
         self.e.add(*self.e.product(m, "R", k, a, b, "R", c, "R", start, add))
 
@@ -91,7 +89,7 @@ class _Forward(_Steps):
     def __init__(self, e: StepWriter, node: Node[TrainedScan]) -> None:
         self.node, self.op = node, node.op
         self.given = node.op.split(node.inputs)
-        super().__init__(e, node.op.of, self.given.z)
+        super().__init__(e, node.op, self.given.z)
         self.records = dict(zip(node.op.records, node.others, strict=True))
         self.state = [self._space(f"state {k}", self.n) for k in range(self.scan.form.states)]
         self.mask_lines = self.counts(self.given.mask)
@@ -117,7 +115,9 @@ class _Forward(_Steps):
         """The states at first, the steps, the states after them."""
         names = ["h", "c"][: len(self.state)]
         with self.sequences():
-            first = {f"first_{k}": self.at(v, 1, self.p) for k, v in zip(names, self.given.initial, strict=False)}
+            first = {
+                f"first_{k}": self.at(v, 1, self.p) for k, v in zip(names, self.given.initial, strict=False)
+            }
             start = [f"{k}[r] = {f'first_{k}[r]' if first else '0.0f'};" for k in names]
             if not (self.scan.sequences or self.steps):
                 start.append("y[r] = h[r];")
@@ -125,9 +125,12 @@ class _Forward(_Steps):
             with self.e.inside(f"for (long s = 0; s < {self.steps}; s++) {{"):
                 self._step()
             if self.scan.states:
-                last = {f"last_{k}": self.output(self.positions - len(names) + i) for i, k in enumerate(names)}
+                last = {
+                    f"last_{k}": self.output(self.positions - len(names) + i) for i, k in enumerate(names)
+                }
                 self.units(
-                    dict(zip(names, self.state, strict=True)) | last, *(f"last_{k}[r] = {k}[r];" for k in names)
+                    dict(zip(names, self.state, strict=True)) | last,
+                    *(f"last_{k}[r] = {k}[r];" for k in names),
                 )
 
     def _step(self) -> None:
@@ -174,15 +177,23 @@ class _Forward(_Steps):
         for k in groups:
             at = plus(start, k * n) if start else ""
             self.product(
-                n, n, (plus(place, k * n), 1, gates * n), arrays[f"seen_{k}"], plus(to, times(k * n, "R")), at, add
+                n,
+                n,
+                (plus(place, k * n), 1, gates * n),
+                arrays[f"seen_{k}"],
+                plus(to, times(k * n, "R")),
+                at,
+                add,
             )
         self.e.barrier()
 
-    def _loop(self, arrays: Mapping[str, str], *lines: str) -> None:
+    def _loop(self, arrays: dict[str, str], *lines: str) -> None:
         """The last loop of a step: ``new_h``, and ``new_c``, become the states, and the first is the output."""
         states = dict(zip(["h", "c"], self.state, strict=False))
         place = "s" if self.scan.sequences else 0
-        kept = {"before": self.record("before")} | ({"carried": self.record("carried")} if "c" in states else {})
+        kept = {"before": self.record("before")} | (
+            {"carried": self.record("carried")} if "c" in states else {}
+        )
         ahead, in_loop = self.mask_lines
         masked = self.given.mask is not None
         ends = [f"{name}[r] = {k}[r];" for name, k in zip(kept, states, strict=True)]
@@ -197,11 +208,17 @@ class _Forward(_Steps):
         """A gate or candidate of what its activation is applied to, which is kept if that is needed."""
         found = [f"const float {name}_sum = {x};"]
         found += [f"sum_{k}[r] = {name}_sum;"] if self.op.sums else []
-        return [*found, f"const float {name} = {activated(gate_functions(self.scan)[k], f'{name}_sum')};", f"gate_{k}[r] = {name};"]
+        return [
+            *found,
+            f"const float {name} = {activated(self.scan.functions[k], f'{name}_sum')};",
+            f"gate_{k}[r] = {name};",
+        ]
 
     def _gates(self) -> dict[str, str]:
         found = {f"gate_{k}": self.record("gates", k) for k in range(self.gates)}
-        return found | ({f"sum_{k}": self.record("sums", k) for k in range(self.gates)} if self.op.sums else {})
+        return found | (
+            {f"sum_{k}": self.record("sums", k) for k in range(self.gates)} if self.op.sums else {}
+        )
 
     def _simple(self) -> None:
         self._loop(self._gates(), *self._gate(0, "gate_0[r]", "new_h"))
@@ -222,7 +239,7 @@ class _Forward(_Steps):
         arrays = self._gates() | {"h": self.state[0], "held": self.record("held"), "z_2": self.z(2)}
         self.units(arrays, *lines, "held[r] = reset * h[r];", "gate_2[r] = z_2[r];")
 
-    def _mixed(self, x: str, arrays: Mapping[str, str]) -> None:
+    def _mixed(self, x: str, arrays: dict[str, str]) -> None:
         """A GRU's candidate, and the state mixed with it."""
         mixed = "const float new_h = gate_0[r] * h[r] + (1.0f - gate_0[r]) * candidate;"
         self._loop(self._gates() | arrays, *self._gate(2, x, "candidate"), mixed)
@@ -246,12 +263,14 @@ class _Backward(_Steps):
     def __init__(self, e: StepWriter, node: Node[ScanGradient]) -> None:
         self.node, self.op = node, node.op.of
         self.given = node.op.split(node.inputs)
-        super().__init__(e, self.op.of, node.output)
+        super().__init__(e, self.op, node.output)
         self.gates = self.scan.form.gates
         others = list(node.others)
         self.on_own = others.pop(0) if self.scan.cell == "gru_reset_after" else ""
         self.on_initial = others
-        self.state = [e.space(f"gradient on state {k}", self.n, of=node.output) for k in range(self.scan.form.states)]
+        self.state = [
+            e.space(f"gradient on state {k}", self.n, of=node.output) for k in range(self.scan.form.states)
+        ]
         self.names = ["on_h", "on_c"][: len(self.state)]
         self.positions = e.shape(self.given.g)[-2]
 
@@ -265,7 +284,11 @@ class _Backward(_Steps):
 
     def own(self, k: Number = 0) -> str:
         """The gradient on the recurrent products."""
-        return self.at(self.on_own, self.gates, self.position(self.steps, self.t), k) if self.on_own else self.on_z(k)
+        return (
+            self.at(self.on_own, self.gates, self.position(self.steps, self.t), k)
+            if self.on_own
+            else self.on_z(k)
+        )
 
     def g(self, place: Number) -> str:
         """The gradient on a position of the result."""
@@ -283,10 +306,13 @@ class _Backward(_Steps):
             with self.e.inside(f"for (long s = {self.steps - 1}; s >= 0; s--) {{"):
                 self._step()
             if self.on_initial:
-                first = {f"first_{k}": self.at(v, 1, self.p) for k, v in zip(self.names, self.on_initial, strict=True)}
+                first = {
+                    f"first_{k}": self.at(v, 1, self.p)
+                    for k, v in zip(self.names, self.on_initial, strict=True)
+                }
                 self.units(states | first, *(f"first_{k}[r] = {k}[r];" for k in self.names))
 
-    def _loop(self, arrays: Mapping[str, str], *lines: str) -> None:
+    def _loop(self, arrays: dict[str, str], *lines: str) -> None:
         """The first loop of a step: gradients on states, 0 for steps that are left out, whose own are put aside."""
         states = dict(zip(self.names, self.state, strict=True))
         ahead, in_loop = self.counts(self.given.mask)
@@ -298,7 +324,9 @@ class _Backward(_Steps):
                 own = f"(counts && s == {self.steps - 1} ? g[r] : 0.0f)"
         adds = self.scan.sequences or (masked and self.scan.zeros)
         starts = [f"on_h[r] += {own};"] if adds else []
-        starts += [f"const float d{k[3:]} = {f'counts ? {k}[r] : 0.0f' if masked else f'{k}[r]'};" for k in states]
+        starts += [
+            f"const float d{k[3:]} = {f'counts ? {k}[r] : 0.0f' if masked else f'{k}[r]'};" for k in states
+        ]
         # What stays of the gradient on the state; the rest is added by products.
         starts += [f"const float stays_{k[3:]} = counts ? 0.0f : {k}[r];" for k in states] if masked else []
         g = self.g("s" if self.scan.sequences else 0)
@@ -316,7 +344,7 @@ class _Backward(_Steps):
 
     def _slope(self, k: int, g: str) -> list[str]:
         """The gradient on what a gate is the activation of."""
-        return sloped(gate_functions(self.scan)[k], f"on_z_{k}[r]", g, f"sum_{k}[r]", f"gate_{k}[r]")
+        return sloped(self.scan.functions[k], f"on_z_{k}[r]", g, f"sum_{k}[r]", f"gate_{k}[r]")
 
     def _turned(self, kernel: int, first: int, gates: int, source: str, to: str, add: str) -> None:
         """The gradient on the state that a kernel of so many gates was multiplied by."""
@@ -330,7 +358,11 @@ class _Backward(_Steps):
         for k in range(gates):
             self.product(n, n, (plus(place, k * n), width, 1), plus(source, times(k * n, "R")), part)
             self.e.barrier()
-            arrays = {"part": part, "to": to, "kept": self.at(self.given.dropped, self.gates, self.p, first + k)}
+            arrays = {
+                "part": part,
+                "to": to,
+                "kept": self.at(self.given.dropped, self.gates, self.p, first + k),
+            }
             sign = "+=" if k or add == "1" else "="
             self.units(arrays, f"to[r] {sign} part[r] * kept[r];")
 

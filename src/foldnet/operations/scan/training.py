@@ -16,12 +16,6 @@ from foldnet.operations.kernels import StepContext
 from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
 
 
-def gate_functions(scan: Scan) -> list[Elementwise]:
-    """The activation of each gate and candidate, in their order."""
-    gate, act = scan.recurrent_activation, scan.activation
-    return {"simple": [act], "lstm": [gate, gate, act, gate]}.get(scan.cell, [gate, gate, act])
-
-
 def in_order_of(scan: Scan, steps: int) -> Sequence[int]:
     """The steps, in the order in which they come."""
     return range(steps)[:: -1 if scan.reverse else 1]
@@ -31,7 +25,7 @@ class _Steps:
     """One call of a TrainedScan, in float64."""
 
     def __init__(self, op: TrainedScan, operands: Sequence[Array]) -> None:
-        self.op, self.scan, self.n = op, op.of, op.of.units
+        self.op, self.scan, self.n = op, op, op.units
         self.given = op.split([np.asarray(a, np.float64) for a in operands])
 
     def product(self, h: Array, kernel: Array, first: int) -> Array:
@@ -88,7 +82,7 @@ class _Steps:
 
 def trained_scan(op: TrainedScan, context: StepContext, *operands: Array) -> tuple[Array, ...]:
     """The result of all steps, and their records."""
-    run, scan = _Steps(op, operands), op.of
+    run, scan = _Steps(op, operands), op
     z, mask = run.given.z, run.given.mask
     zeros = np.zeros((*z.shape[:-2], scan.units))
     states: Sequence[Array] = run.given.initial or (zeros,) * scan.form.states
@@ -114,7 +108,7 @@ class _Back:
     """The way back through one call's steps, in float64."""
 
     def __init__(self, op: ScanGradient, operands: Sequence[Array]) -> None:
-        self.scan, self.n = op.of.of, op.of.of.units
+        self.scan, self.n = op.of, op.of.units
         self.given = op.split([np.asarray(a, np.float64) for a in operands])
         self.records = self.given.records
 
@@ -124,7 +118,7 @@ class _Back:
         y = self.records["gates"][..., t, at]
         sums = self.records.get("sums")
         x = np.full_like(y, np.nan) if sums is None else sums[..., t, at]
-        return sloped(gate_functions(self.scan)[k], g, x, y)
+        return sloped(self.scan.functions[k], g, x, y)
 
     def turned(self, g: Array, kernel: Array, first: int) -> Array:
         """The gradient on the state that was multiplied by a kernel, whose first gate has this number."""
@@ -141,7 +135,7 @@ class _Back:
 
     def step(self, t: int, grads: Sequence[Array]) -> tuple[Array, Array | None, list[Array]]:
         """The gradients on the products with the inputs, on the recurrent ones, and on the states before the step."""
-        n, kernels = self.n, self.given.kernels
+        kernels = self.given.kernels
         on_h, *on_c = grads
         gates = np.split(self.records["gates"][..., t, :], self.scan.form.gates, axis=-1)
         before = self.records["before"][..., t, :]
@@ -179,13 +173,15 @@ def sloped(function: Elementwise, g: Array, x: Array, y: Array) -> Array:
 
 def scan_gradient(op: ScanGradient, context: StepContext, *operands: Array) -> tuple[Array, ...]:
     """The gradients on the products with the inputs, on the recurrent ones, and on initial states."""
-    back, scan = _Back(op, operands), op.of.of
+    back, scan = _Back(op, operands), op.of
     g, mask = back.given.g, back.given.mask
     steps, form = back.records["gates"].shape[-2], scan.form
     on_z = np.zeros_like(back.records["gates"])
     on_own = np.zeros_like(on_z)
     places = steps if scan.sequences else 1
-    after = [g[..., places + k, :] if scan.states else np.zeros_like(g[..., 0, :]) for k in range(form.states)]
+    after = [
+        g[..., places + k, :] if scan.states else np.zeros_like(g[..., 0, :]) for k in range(form.states)
+    ]
     order = list(in_order_of(scan, steps))
     for place in reversed(range(steps)):
         t = order[place]

@@ -108,6 +108,35 @@ def convolutions(lib, inputs):
     return lib.Concatenate()([lib.Flatten()(y) for y in parts])
 
 
+def recurrence(lib, inputs):
+    """Recurrent layers of every kind, with normalizations of their outputs between them."""
+    x = lib.BatchNormalization(momentum=0.8)(
+        lib.LSTM(4, return_sequences=True, kernel_regularizer="l2")(inputs)
+    )
+    y, h, c = lib.LSTM(3, return_sequences=True, return_state=True, go_backwards=True)(x)
+    parts = [
+        lib.SimpleRNN(3, activation="swish")(x), lib.GRU(3)(x), lib.GRU(3, reset_after=False, go_backwards=True)(x),
+        lib.LSTM(3, recurrent_activation="hard_sigmoid", use_bias=False)(y, initial_state=[c, h]), h,
+        lib.Bidirectional(lib.GRU(2, use_bias=False, return_sequences=True), merge_mode="mul")(y),
+        lib.TimeDistributed(lib.GRU(2))(lib.Reshape((3, 2, 4))(x)),
+        lib.RNN([lib.LSTMCell(3), lib.SimpleRNNCell(2)])(x),
+    ]  # fmt: skip
+    return lib.Concatenate()([lib.Flatten()(part) for part in parts])
+
+
+def masked_recurrence(lib, inputs):
+    """The same of padded sequences: steps that are left out keep states, and do not count in statistics."""
+    x = lib.Masking(0.0)(lib.ReLU(threshold=1.0)(inputs))  # some steps are 0 altogether
+    y = lib.BatchNormalization(momentum=0.8)(lib.GRU(4, return_sequences=True)(x))
+    parts = [
+        lib.SimpleRNN(3, go_backwards=True)(y), lib.LSTM(3, return_state=True)(y)[2], lib.GRU(3, reset_after=False)(x),
+        lib.GRU(2, zero_output_for_mask=True)(x),
+        lib.GlobalAveragePooling1D()(lib.LSTM(2, return_sequences=True, zero_output_for_mask=True)(x)),
+        lib.GlobalAveragePooling1D()(lib.Bidirectional(lib.LSTM(2, return_sequences=True))(y)),
+    ]  # fmt: skip
+    return lib.Concatenate()(parts)
+
+
 ACTIVATIONS = [
     "celu",
     "elu",
@@ -226,6 +255,8 @@ CASES = [
       for i in range(3)),
     ("pooling", 6, pools, (6, 5, 2), SGD, ["mse"]),
     ("convolutions", 12, convolutions, (6, 5, 2), SGD, ["mse"]),
+    ("recurrence", 10, recurrence, (6, 2), ADAM, ["mse"]),
+    ("masked-recurrence", 7, masked_recurrence, (6, 2), SGD, ["mse"]),
     ("layers", len(LAYERS), side_by_side(*(layer(n, **s) for n, s in LAYERS)), (4,), SGD, ["mse"]),
 ]  # fmt: skip
 

@@ -16,11 +16,23 @@ import sys
 
 import numpy as np
 
+from foldnet import Model, layers
 from foldnet.engines.native import cache
 from foldnet.engines.native.training.program import NativeTraining, _Buffers
 from foldnet.engines.native.training.writer import BatchWriter
 from tests.native_training import programs, test_blocks, test_gradients
 from tests.native_training.test_fit import of_every_kind, wide
+
+def recurrent(units=3):
+    """Every cell, with masks, units that are dropped, and states; of many units, whose steps threads share."""
+    x = layers.Input((5, 2))
+    y, h, _ = layers.LSTM(units, return_sequences=True, return_state=True, recurrent_dropout=0.3)(layers.Masking()(x))
+    parts = [
+        layers.SimpleRNN(2, activation="silu")(x), layers.GRU(3, reset_after=False, go_backwards=True)(y),
+        layers.GRU(units, zero_output_for_mask=True)(y, initial_state=h), layers.LSTM(2, dropout=0.2)(x),
+    ]  # fmt: skip
+    return Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
+
 
 APART = 16
 CASES = {
@@ -31,6 +43,8 @@ CASES = {
     "blocks": test_blocks.small,
     "shared blocks": test_blocks.wide,
     "of every kind": of_every_kind,
+    "recurrent": lambda: programs.program(recurrent()),
+    "recurrent and wide": lambda: programs.program(recurrent(70)),
     **{c.__name__: lambda c=c: test_gradients.made(c)[0] for c in test_gradients.CASES},
 }
 

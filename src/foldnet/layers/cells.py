@@ -159,27 +159,26 @@ class Cell(Stepping):
         bias, weights = self._weights(b)
         drops = b.call_training is not False
         gates = 1 if op.cell == "simple" else op.form.gates
-        by_gates = (
-            0 < self.recurrent_dropout < 1 and gates > 1
-        )  # each gate has its own; Keras's implementation=1
+        # Where states are dropped, each gate has its own choice, also of inputs: Keras's implementation=1.
+        choices = gates if self.recurrent_dropout > 0 else 1
         if drops and 0 < self.dropout < 1:
-            z = self._of_dropped_inputs(b, x, bias, gates if by_gates else 1)
+            z = self._of_dropped_inputs(b, x, bias, choices)
         else:
             z = b.emit(Dense(), x, b.weight(self, "kernel"), *bias)
         units = []
         if drops and 0 < self.recurrent_dropout < 1:
-            rank = len(b.shape(z))
-            first = b.emit(reshape_to((), (*b.shape(z)[1:-2], gates * self.units)), sliced(b, z, (0, 1, 1)))
-            ones = b.emit(Binary(kind="logical_or"), first, b.number(self, "one", 1))
-            units = [
-                b.emit(
-                    Drop(self.recurrent_dropout, "dropout", b.random_stream(), (False,) * (rank - 1)), ones
-                )
-            ]
+            units = [self._dropped_units(b, z, choices)]
         sums = any(needs_operand(f) for f in (op.activation, op.recurrent_activation))
-        return b.emit_all(
-            TrainedScan(**vars(op), dropped=bool(units), sums=sums), z, *given, *units, *weights
-        )[0]
+        trained = TrainedScan(**vars(op), dropped=bool(units), sums=sums)
+        return b.emit_all(trained, z, *given, *units, *weights)[0]
+
+    def _dropped_units(self, b: Lowering, z: str, gates: int) -> str:
+        """By what each of so many gates multiplies the units of the state: 0, or a number above 1."""
+        *ahead, _, _ = b.shape(z)[1:]
+        first = b.emit(reshape_to((), (*ahead, gates * self.units)), sliced(b, z, (0, 1, 1)))
+        ones = b.emit(Binary(kind="logical_or"), first, b.number(self, "one", 1))  # whatever z is
+        shared = (False,) * len(b.shape(ones))
+        return b.emit(Drop(self.recurrent_dropout, "dropout", b.random_stream(), shared), ones)
 
     def _of_dropped_inputs(self, b: Lowering, x: str, bias: Sequence[str], gates: int) -> str:
         """The products of inputs with the kernel, where each of so many groups of gates drops inputs of its own."""

@@ -23,6 +23,7 @@ from foldnet.engines.native.training.writer import BatchWriter
 from tests.native_training import programs, test_blocks, test_gradients
 from tests.native_training.test_fit import of_every_kind, wide
 
+
 def recurrent(units=3):
     """Every cell, with masks, units that are dropped, and states; of many units, whose steps threads share."""
     x = layers.Input((5, 2))

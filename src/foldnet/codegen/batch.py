@@ -61,6 +61,21 @@ class StepWriter(Writer, Protocol):
     ) -> list[str]:
         """C of a product of matrices."""
 
+    def own_product(
+        self,
+        m: int,
+        n: int | str,
+        count: int | str,
+        a: tuple[str, Number, Number],
+        b: str,
+        ldb: Number,
+        c: str,
+        ldc: Number,
+        start: str = "",
+        add: str = "0",
+    ) -> list[str]:
+        """The same for the thread that comes here: the whole of it."""
+
     def adds(self, value: str) -> str:
         """C of whether a sum over rows is to be added to what is in its place: what earlier blocks of the batch gave.
 

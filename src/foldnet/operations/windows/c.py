@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from math import inf, prod
+from typing import cast
 
 from foldnet.codegen.batch import StepWriter, summed_rows
 from foldnet.codegen.expressions import Number, composed, plus, times
@@ -14,6 +15,7 @@ from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op, Row, fused_activation
 from foldnet.operations.elementwise.c import activate, lowest
+from foldnet.operations.windows import step_c
 from foldnet.operations.windows.op import (
     Conv,
     ConvGradient,
@@ -273,6 +275,10 @@ def conv_transpose(w: Writer, node: Node[ConvTranspose]) -> None:
     op, out = node.op, w.shape(node.output)
     if 0 in out:
         return
+    if w.lanes == 0:
+        step_c.conv_transpose(cast(StepWriter, w), node)
+        activate(w, node)
+        return
     x, kernel = map(w.shape, node.inputs[:2])
     n, steps = len(op.strides), strides_of(out)
     shape = (*x[:-1], *kernel[:-2], x[-1], out[-1])
@@ -287,9 +293,12 @@ def conv_transpose(w: Writer, node: Node[ConvTranspose]) -> None:
     activate(w, node)
 
 
-def conv_gradient(w: Writer, node: Node[ConvGradient]) -> None:
+def conv_gradient(w: StepWriter, node: Node[ConvGradient]) -> None:
     """Each window's gradient times the kernel, added where the window lies."""
     x, kernel, g = node.inputs
+    if node.op.of.groups == 1 and 0 not in w.shape(g):
+        step_c.conv_gradient(w, node)
+        return
     w.zero(node.output)
     if 0 in w.shape(g):
         return
@@ -301,6 +310,9 @@ def conv_gradient(w: Writer, node: Node[ConvGradient]) -> None:
 def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
     """Each channel times each unit's gradient, summed over rows and windows."""
     op, (x, g) = node.op, node.inputs
+    if op.of.groups == 1 and 0 not in e.shape(g):
+        step_c.conv_kernel_gradient(e, node)
+        return
     e.zero(node.output)
     if 0 in e.shape(g):
         return

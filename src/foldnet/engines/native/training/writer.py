@@ -28,6 +28,7 @@ from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations.windows.c import conv_in_loops
+from foldnet.operations.windows.step_c import conv as conv_of_windows
 
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
@@ -116,6 +117,22 @@ class BatchWriter(Places):
         if self.threaded:
             self.any_product = True
             return [shared_product(m, n, count, a, b, ldb, c, ldc, start, add)]
+        return self.own_product(m, n, count, a, b, ldb, c, ldc, start, add)
+
+    def own_product(
+        self,
+        m: int,
+        n: int | str,
+        count: int | str,
+        a: tuple[str, Number, Number],
+        b: str,
+        ldb: Number,
+        c: str,
+        ldc: Number,
+        start: str = "",
+        add: str = "0",
+    ) -> list[str]:
+        """C of a product of matrices that one thread computes; the arguments are those of ``product``."""
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
 
     def adds(self, value: str) -> str:
@@ -366,8 +383,11 @@ class BatchWriter(Places):
         return False
 
     def conv(self, node: Node[Any], low: float) -> bool:
-        """A convolution as loops around a product with all rows."""
-        conv_in_loops(self, node)
+        """Products of the kernel with all rows; in groups, loops around a product."""
+        if node.op.groups == 1:
+            conv_of_windows(self, node)
+        else:
+            conv_in_loops(self, node)
         return False
 
 

@@ -27,12 +27,25 @@ from tests.native_training.test_fit import of_every_kind, wide
 def recurrent(units=3):
     """Every cell, with masks, units that are dropped, and states; of many units, whose steps threads share."""
     x = layers.Input((5, 2))
-    y, h, _ = layers.LSTM(units, return_sequences=True, return_state=True, recurrent_dropout=0.3)(layers.Masking()(x))
+    y, h, _ = layers.LSTM(units, return_sequences=True, return_state=True, recurrent_dropout=0.3)(
+        layers.Masking()(x)
+    )
     parts = [
         layers.SimpleRNN(2, activation="silu")(x), layers.GRU(3, reset_after=False, go_backwards=True)(y),
         layers.GRU(units, zero_output_for_mask=True)(y, initial_state=h), layers.LSTM(2, dropout=0.2)(x),
     ]  # fmt: skip
     return Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
+
+
+def convolutions(units=3):
+    """Strides, dilations, several axes, groups; of many units, whose positions threads share."""
+    x = layers.Input((9, 8, 2))
+    y = layers.Conv2D(units, (3, 2), (2, 1), padding="same", activation="tanh")(x)
+    parts = [
+        layers.Conv2D(17, 2, dilation_rate=(1, 2))(y), layers.Conv2DTranspose(2, 3, 2)(y),
+        layers.DepthwiseConv2D(2)(y), layers.Conv1D(3, 4, 3)(layers.Reshape((-1, units))(y)),
+    ]  # fmt: skip
+    return Model(x, layers.Dense(2)(layers.Concatenate()([layers.Flatten()(p) for p in parts])))
 
 
 APART = 16
@@ -44,6 +57,8 @@ CASES = {
     "blocks": test_blocks.small,
     "shared blocks": test_blocks.wide,
     "of every kind": of_every_kind,
+    "convolutions": lambda: programs.program(convolutions()),
+    "convolutions, wide": lambda: programs.program(convolutions(40)),
     "recurrent": lambda: programs.program(recurrent()),
     "recurrent and wide": lambda: programs.program(recurrent(70)),
     **{c.__name__: lambda c=c: test_gradients.made(c)[0] for c in test_gradients.CASES},

@@ -57,6 +57,18 @@ def _vector_type(n: int) -> str:
     gcc = ""
     if builtin:
         gcc = f"#if defined({builtin[0]}) && !defined(__clang__)\n  return {builtin[1]};\n#else\n"
+    largest = {
+        16: ("__AVX512F__", "__builtin_ia32_maxps512_mask(y, x, x, (unsigned short)-1, 4)"),
+        8: ("__AVX__", "__builtin_ia32_maxps256(y, x)"),
+        4: ("__SSE__", "__builtin_ia32_maxps(y, x)"),
+    }.get(n)
+    max_ = ""
+    if largest:
+        # It gives its second operand for NaN and for two zeros; adding a zero gives that of the number to raise to.
+        max_ = (
+            f"#if defined({largest[0]}) && !defined(__clang__)\n"
+            f"  return {largest[1]} + (low == 0.0f ? 0.0f : -0.0f);\n#else\n"
+        )
     return f"""\
 typedef float v{n} __attribute__((vector_size({4 * n})));
 typedef float u{n} __attribute__((vector_size({4 * n}), aligned(4), may_alias));
@@ -75,9 +87,9 @@ static inline v{n} fma{n}(v{n} a, v{n} b, v{n} c) {{
 
 static inline v{n} raised{n}(v{n} x, float low) {{
   const v{n} y = low - (v{n}){{0}};
-  const i{n} below = x <= y;
+{max_}  const i{n} below = x <= y;
   return (v{n})(((i{n})y & below) | ((i{n})x & ~below));
-}}
+{"#endif" + chr(10) if max_ else ""}}}
 """
 
 

@@ -13,10 +13,26 @@ LEAST = 4
 
 
 def functions(size: int, code: str) -> str:
-    """Those of ``to_lanes`` and ``to_rows`` that the code calls, for so many rows, floats in a vector."""
-    lanes, rows = (f"{name}{size}(" in code for name in ("to_lanes", "to_rows"))
-    parts = [*([_quarters(size)] if size > 4 else []), _to_lanes(size)] if lanes else []
-    return "\n".join([*parts, _to_rows(size)] if rows else parts)
+    """Those of ``turned``, ``to_lanes`` and ``to_rows`` that the code calls, for so many rows, floats in a vector."""
+    turned, lanes, rows = (f"{name}{size}(" in code for name in ("turned", "to_lanes", "to_rows"))
+    parts = [*([_quarters(size)] if size > 4 else []), _turned_rows(size)] if turned or lanes else []
+    return "\n".join([*parts, *([_to_lanes(size)] if lanes else []), *([_to_rows(size)] if rows else [])])
+
+
+def turned_from(rows: str, width: int, features: str, size: int) -> list[str]:
+    """Statements that turn rows round: each feature of ``size`` rows is a vector then.
+
+    Args:
+        rows: C of the first row; the others follow.
+        width: features of a row, at least ``LEAST``.
+        features: an array of vectors.
+        size: floats in a vector.
+
+    >>> turned_from("x", 6, "h", 16)
+    ['turned16(x, 6, h);', 'turned16(x + 2, 6, h + 2);']
+    """
+    firsts = [min(first, width - 4) for first in range(0, width, 4)]
+    return [f"turned{size}({plus(rows, k)}, {width}, {plus(features, k)});" for k in firsts]
 
 
 def _mixed(a: str, b: str, pattern: tuple[int, ...], size: int) -> str:
@@ -46,21 +62,51 @@ def _turned(size: int) -> list[str]:
     ]
 
 
+_JOINED = {
+    8: ("__AVX__", "__builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(a), b, 1)"),
+    16: (
+        "__AVX512DQ__",
+        "__builtin_ia32_insertf32x8_mask(__builtin_ia32_ps512_256ps(a), b, 1, (v16){0}, (unsigned short)-1)",
+    ),
+}
+"""What gcc joins two vectors by in one instruction: a macro of the processor, and C; by the floats in the result."""
+
+
+def _joined(size: int) -> str:
+    """A function that joins two vectors."""
+    half, (feature, gcc) = size // 2, _JOINED[size]
+    return f"""\
+static inline v{size} joined{size}(v{half} a, v{half} b) {{
+#if defined({feature}) && !defined(__clang__)
+  return {gcc};
+#else
+  return __builtin_shufflevector(a, b, {", ".join(map(str, range(size)))});
+#endif
+}}
+"""
+
+
 def _quarters(size: int) -> str:
-    """A function that loads four numbers of every fourth row."""
-    count = size // 4
-    lines = [f"static inline v{size} quarters{size}(const float *x, long width) {{"]
-    names = [f"q{k}" for k in range(count)]
-    for k, name in enumerate(names):
-        lines.append(f"  const v4 {name} = load4({plus('x', times(4 * k, 'width'))});")
-    wide = 4
-    while len(names) > 1:
-        pairs = [f"{a}{b}" for a, b in zip(names[::2], names[1::2], strict=True)]
-        order = ", ".join(map(str, range(2 * wide)))
-        for pair, a, b in zip(pairs, names[::2], names[1::2], strict=True):
-            lines.append(f"  const v{2 * wide} {pair} = __builtin_shufflevector({a}, {b}, {order});")
-        names, wide = pairs, 2 * wide
-    return "\n".join([*lines, f"  return {names[0]};", "}"]) + "\n"
+    """A function that loads four numbers of every fourth row, and those that it calls."""
+    parts = [f"load4({plus('x', times(4 * k, 'width'))})" for k in range(size // 4)]
+    functions, wide = [], 4
+    while len(parts) > 1:
+        wide *= 2
+        functions.append(_joined(wide))
+        parts = [f"joined{wide}({a}, {b})" for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    head = f"static inline v{size} quarters{size}(const float *x, long width) {{"
+    return "\n".join([*functions, head, f"  return {parts[0]};", "}"]) + "\n"
+
+
+def _turned_rows(size: int) -> str:
+    """A function that turns four features of rows round."""
+    lines = [f"static inline void turned{size}(const float *x, long width, v{size} *y) {{"]
+    for k, name in enumerate("abcd"):
+        first = plus("x", times(k, "width"))
+        loaded = f"quarters{size}({first}, width)" if size > 4 else f"load4({first})"
+        lines.append(f"  const v{size} {name} = {loaded};")
+    lines += [line[2:] for line in _turned(size)]
+    return "\n".join([*lines, *(f"  y[{k}] = r{k};" for k in range(4)), "}"]) + "\n"
 
 
 def _head(name: str) -> list[str]:
@@ -73,13 +119,9 @@ def _head(name: str) -> list[str]:
 
 def _to_lanes(size: int) -> str:
     lines = _head(f"to_lanes{size}")
-    for k, name in enumerate("abcd"):
-        first = plus("x + i", times(k, "width"))
-        loaded = f"quarters{size}({first}, width)" if size > 4 else f"load4({first})"
-        lines.append(f"    const v{size} {name} = {loaded};")
-    lines += _turned(size)
+    lines += [f"    v{size} r[4];", f"    turned{size}(x + i, width, r);"]
     lines += [
-        f"    store{size}(y + {times('i' if not k else f'(i + {k})', 'lanes')}, r{k});" for k in range(4)
+        f"    store{size}(y + {times('i' if not k else f'(i + {k})', 'lanes')}, r[{k}]);" for k in range(4)
     ]
     return "\n".join([*lines, "  }", "}"]) + "\n"
 

@@ -31,7 +31,14 @@ class Plan:
     ints: int
 
 
-def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -> Plan:
+def plan(
+    graph: Graph,
+    *,
+    align: int = 1,
+    inputs: bool = True,
+    apart: int = 0,
+    within: Mapping[str, str] | None = None,
+) -> Plan:
     """Give every value a place that nothing else needs while it lives.
 
     Args:
@@ -41,14 +48,21 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
         inputs: whether inputs have places, too; else they are read where the caller keeps them.
         apart: elements, a multiple of ``align``, that belong to nobody after each value, none of which then takes
             another's place: so that a write past an end is seen (a sanitizer does not, within one workspace).
+        within: values that need no place, each with the one whose statements compute it, too.
     """
+    within = within or {}
     roots = {name: name for name in graph.inputs}
     for node in graph.nodes:
         first = node.inputs[0]
         alias = first in roots and node.op.is_alias(graph.types[first].dtype)
         roots[node.output] = roots[first] if alias else node.output
     end = len(graph.nodes)
-    dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
+    made = {node.output: index for index, node in enumerate(graph.nodes)}
+    dies: dict[str, int] = {}
+    for node in graph.nodes:
+        for v in node.inputs:
+            if v in roots:
+                dies[roots[v]] = max(dies.get(roots[v], 0), made[within.get(node.output, node.output)])
     dies |= {roots[v]: end for v in (roots if apart else graph.outputs) if v in roots}
     at_run_time = any(free(n) is not None for type_ in graph.types.values() for n in type_.shape)
     kinds: dict[Dtype, _Places] = {
@@ -64,7 +78,7 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
         place(name, 0, _needed(graph, name, align))
     for index, node in enumerate(graph.nodes):
         name = node.output
-        if roots[name] != name:
+        if roots[name] != name or name in within:
             continue
         reused = _overwritable(graph, index, roots, dies, rooms)
         if reused is not None:

@@ -106,7 +106,6 @@ def _turned(body: BlockWriter, name: str, size: int, kind: str) -> list[str]:
     """Calls that turn the rows of a block into lanes or back, a vector of rows at a time; none for few features."""
     if size < LEAST or kind != "float":
         return []
-    body.turns_rows = True
     rows, at = times("l", size), "l"
     x, y = ("x", "to") if name == "to_lanes" else ("from", "y")
     first, second = (rows, at) if name == "to_lanes" else (at, rows)
@@ -114,11 +113,28 @@ def _turned(body: BlockWriter, name: str, size: int, kind: str) -> list[str]:
     return laid_out([f"for (int l = 0; l < {body.lanes}; l += {body.simd})"], call, "      ")
 
 
+def _whole_rows(body: BlockWriter, name: str, i: int, size: int) -> list[str]:
+    """Statements for an input whose rows are read where they are; where some are missing, zeros stand in for them."""
+    own, lanes = body.direct[name], body.lanes
+    return [
+        f"  const float *{own} = (const float *)in[{i}] + {times('row', size)};",
+        f"  if (rows < {lanes}) {{",
+        f"    float *const to = {plus('f', body.plan.offsets[name] * lanes)};",
+        f"    for (int i = 0; i < {size * lanes}; i++)",
+        f"      to[i] = i < {times('rows', size)} ? {own}[i] : 0.0f;",
+        f"    {own} = to;",
+        "  }",
+    ]
+
+
 def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
     """The C for a block of rows as lanes."""
     loads, results = [], []
     for i, name in used_inputs(graph):
         size, kind = _of_row(graph, name)
+        if name in body.direct:
+            loads += _whole_rows(body, name, i, size)
+            continue
         at, element = plus(times("i", lanes), "l"), f"x[{plus(times('l', size), 'i')}]"
         if size == 1:
             at, element = "l", "x[l]"

@@ -16,6 +16,7 @@ from foldnet.codegen.headers import header, needed
 from foldnet.codegen.layout import Packed, Weights, row_shape, shape_of_row
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan, rounded_up
+from foldnet.engines.native.prediction import narrow
 from foldnet.engines.native.prediction.bodies import row_function, used_inputs
 from foldnet.engines.native.prediction.rows import HEIGHT
 from foldnet.engines.native.prediction.steps import divided_cost
@@ -177,11 +178,14 @@ def emit(graph: Graph, *, simd: int = 16, threads: bool = True, strategy: Strate
     kernels += [product_tiles.SIDE_BY_SIDE] if row.packs else []
     kernels += convolution.kernels(row.convs) + product_tiles.kernels(products)
     kernels += panel_products.kernels(many.panel_products)
-    kernels += [turning.functions(simd, many.code)] if many.writer.turns_rows else []
+    chains = "\n".join(many.writer.chains.code())
+    turning_code = turning.functions(simd, many.code + chains)
+    kernels += [turning_code] if turning_code else []
+    kernels += [narrow.macros(chains), chains] if chains else []
     kernels += [convolution.one_position(str)] if row.portable_convs else []
     types = {min(width, simd) for width, _ in row.row_panels} | {t.size for t in tiles}
     types |= ({simd} if many.lanes > 1 else set()) | ({4} if row.packs else set())
-    types |= {size for size in (4, 8, 16) if size <= simd} if many.writer.turns_rows else set()
+    types |= {size for size in (4, 8, 16) if size <= simd} if turning_code else set()
     faults = tuple(row.faults)
     pieces = [
         "#define _GNU_SOURCE 1\n"

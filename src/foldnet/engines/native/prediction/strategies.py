@@ -17,6 +17,7 @@ from foldnet.codegen.layout import Weights, shape_of_row
 from foldnet.codegen.panel_products import PanelProduct
 from foldnet.codegen.workspace import Plan, plan
 from foldnet.engines.native.prediction.bodies import block_function, rows_function, used_inputs
+from foldnet.engines.native.prediction.narrow import chains
 from foldnet.engines.native.prediction.rows import HEIGHT, RowsWriter, element_cost, products, row_step
 from foldnet.engines.native.prediction.steps import in_order
 from foldnet.engines.native.prediction.writer import BlockWriter
@@ -94,7 +95,7 @@ def together(
         return alone(row)
     places = plan(graph)
     lanes, rows = _lanes_of(places, row.simd), _rows_of(graph, row)
-    made = {"lanes": _as_lanes(graph, row, places, lanes)} if lanes > 1 else {}
+    made = {"lanes": _as_lanes(graph, row, lanes)} if lanes > 1 else {}
     in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone(row)
     if in_memory.panel_products:  # without products of all rows, there is nothing to gain
         made["rows"] = in_memory
@@ -122,9 +123,12 @@ def _rows_of(graph: Graph, row: BlockWriter) -> int:
     return min(most, fitting) // HEIGHT * HEIGHT
 
 
-def _as_lanes(graph: Graph, row: BlockWriter, places: Plan, lanes: int) -> Together:
+def _as_lanes(graph: Graph, row: BlockWriter, lanes: int) -> Together:
     weights, simd = row.weights.copied(), row.simd
-    block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
+    found = chains(graph, row.dense_nodes, simd)
+    places = plan(graph, within=found.within)
+    direct = {name: f"x{i}" for i, name in used_inputs(graph) if name in found.rows}
+    block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct=direct, chains=found)
     text = block_function(graph, block, in_order(block.all()), lanes)
     moved = (
         prod(shape_of_row(graph, v)) for v in (*(name for _, name in used_inputs(graph)), *graph.outputs)

@@ -24,6 +24,7 @@ from foldnet.codegen.loops import (
     place,
     strides_of,
 )
+from foldnet.codegen.matrix import panels
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.plain_names import PlainNames, title
 from foldnet.codegen.product_tiles import ProductTile
@@ -32,6 +33,7 @@ from foldnet.codegen.writer import DOUBLE, Along, Body, Stage
 from foldnet.engines.native.prediction.along import AlongAxes
 from foldnet.engines.native.prediction.convolution import conv_calls, is_one_by_one
 from foldnet.engines.native.prediction.dense import dense_calls, raises, vector_calls
+from foldnet.engines.native.prediction.narrow import Chains, call
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.errors import UnsupportedError
@@ -77,6 +79,7 @@ class BlockWriter:
         names: whether values and comments have the names of layers. Code to be cached does not: names would be part of
             its key.
         taken: names that no value may have.
+        chains: of Dense layers whose values stay in registers; ``plan`` gives these no places.
     """
 
     real = DOUBLE
@@ -92,16 +95,19 @@ class BlockWriter:
         direct: dict[str, str],
         names: bool = False,
         taken: Sequence[str] = (),
+        chains: Chains | None = None,
     ) -> None:
         self.graph, self.plan, self.weights = graph, plan, weights
         self.lanes, self.simd, self.direct, self.names = lanes, simd, direct, names
+        self.chains = chains or Chains()
+        self.dense_nodes: list[Node[Op]] = []
         self.tiles: set[int] = set()
         self.row_panels: set[tuple[int, int]] = set()
         self.convs: set[Tile] = set()
         self.products: set[ProductTile] = set()
         self.multiplied = 0
         self.portable_convs = False
-        self.packs = self.turns_rows = False
+        self.packs = False
         self.faults: list[Node[Op]] = []
         self.lines: list[str | Step] = []
         self._names = Namespace({*C_RESERVED, *direct.values(), *taken})
@@ -365,10 +371,29 @@ class BlockWriter:
 
     def dense(self, node: Node[Op], turned: bool = False) -> None:
         """Calls of the matrix kernels, and the activation, which some of them include."""
+        self.dense_nodes.append(node)
+        if self._in_chain(node):
+            return
         low = lowest(fused_activation(node.op)) if raises(self, node) else None
         self.lines += dense_calls(self, node, -inf if low is None else low)
         if low is None:
             activate(self, node)
+
+    def _in_chain(self, node: Node[Op]) -> bool:
+        """Whether a chain has this layer; the last one of it calls its function."""
+        chain = self.chains.by_output.get(node.output)
+        if chain is not None:
+            constants = [
+                self.packed(v, panels(self.shape(n.inputs[1])[1], self.simd))
+                for n in chain.nodes
+                for v in n.inputs[1:]
+            ]
+            name = self.chains.name(chain, self.lanes)
+            x, y = self.base(chain.input), self.base(chain.output)
+            self.lines += call(name, chain, x, constants, y, self.lanes)
+            if chain.activated:
+                activate(self, node)
+        return chain is not None or node.output in self.chains.within
 
     def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
         """Calls of the kernels for products of matrices, for one row."""

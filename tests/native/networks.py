@@ -11,7 +11,7 @@ from foldnet.graph.graph import Graph, GraphBuilder
 from foldnet.graph.op import FLOAT, INT, Elementwise
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Softmax
-from foldnet.operations.elementwise.op import Unary
+from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.matrix.op import Dense
 
 RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", None), ("threshold", 0.0)))
@@ -62,3 +62,65 @@ def random_inputs(graph, rows, seed=0):
         else:
             made.append((rng.normal(size=shape) * 2).astype(np.float32))
     return made
+
+
+def dense_stack(*stacks, kernel=None, bias=None) -> Graph:
+    """Dense layers with relu of these sizes, a stack of them for each input; with random weights, or all the same."""
+    rng, b, results = np.random.default_rng(1), GraphBuilder(), []
+    for number, sizes in enumerate(stacks):
+        value = b.input(f"x{number}", (None, sizes[0]))
+        for k, (i, o) in enumerate(pairwise(sizes)):
+            weights = rng.normal(size=(i, o)) if kernel is None else np.full((i, o), kernel)
+            biases = rng.normal(size=o) if bias is None else np.full(o, bias)
+            value = b.emit(
+                Dense(RELU),
+                value,
+                b.constant(f"k{number}_{k}", weights),
+                b.constant(f"b{number}_{k}", biases),
+            )
+        results.append(value)
+    return b.build(results)
+
+
+def narrow_networks() -> dict[str, Graph]:
+    """Narrow layers one after the other, in all the ways in which their values may stay in registers."""
+
+    def layer(b, value, units, activation=None, biased=True):
+        inputs = b.shape(value)[-1]
+        bias = [b.constant("bias", rng.normal(size=units))] if biased else []
+        kernel = b.constant("kernel", rng.normal(size=(inputs, units)) / np.sqrt(inputs))
+        return b.emit(Dense(activation=activation), value, kernel, *bias)
+
+    def stack(first, *layers):
+        b = GraphBuilder()
+        value = b.input("x", (None, first))
+        for units, activation in layers:
+            value = layer(b, value, units, activation, biased=units != 5)
+        return b.build([value])
+
+    def branches():
+        b = GraphBuilder()
+        x = b.input("x", (None, 7))
+        trunk = layer(b, layer(b, x, 6, RELU), 5, RELU)
+        left, right = layer(b, trunk, 3, tanh), layer(b, layer(b, trunk, 4, RELU), 3)
+        return b.build([b.emit(Binary(kind="add"), left, right), trunk, layer(b, x, 1)])
+
+    def in_between():
+        b = GraphBuilder()
+        x, other = b.input("x", (None, 9)), b.input("other", (None, 4))
+        value = layer(b, b.emit(Unary(Elementwise("square")), x), 8, RELU)
+        value = b.emit(Softmax(1), layer(b, value, 4))
+        return b.build([layer(b, b.emit(Binary(kind="multiply"), value, other), 2, RELU)])
+
+    rng = np.random.default_rng(3)
+    sigmoid, tanh = Elementwise("sigmoid"), Elementwise("tanh")
+    return {
+        "a number for each row": stack(11, (10, RELU), (8, RELU), (6, None), (1, sigmoid)),
+        "a number without activation": stack(4, (5, RELU), (1, None)),
+        "a number raised": stack(17, (1, RELU)),
+        "several numbers": stack(6, (13, RELU), (5, RELU), (7, RELU)),
+        "few features": stack(3, (5, RELU), (1, None)),
+        "activations in between": stack(10, (9, tanh), (2, None), (8, RELU), (3, sigmoid)),
+        "branches": branches(),
+        "other operations": in_between(),
+    }

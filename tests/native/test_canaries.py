@@ -19,6 +19,7 @@ from foldnet.graph.graph import Node
 from foldnet.graph.op import FLOAT, Elementwise
 from foldnet.operations.elementwise.op import Unary
 from tests.native.apart import APART, listed, set_apart
+from tests.native.networks import narrow_networks, random_inputs
 from tests.operations.free_axes import CHANGES, FREE, at_lengths, changed, fits
 from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, data_of, joined
 from tests.support import compile_once
@@ -62,9 +63,9 @@ def watched(labels, folder, monkeypatch, rows):
     return watched_graph(graph, graph, data_of(labels, rows), folder, monkeypatch, rows)
 
 
-def watched_graph(graph, fixed, inputs, folder, monkeypatch, rows, lengths=(), strategy="lanes"):
+def watched_graph(graph, fixed, inputs, folder, monkeypatch, rows, lengths=(), strategy="lanes", simd=SIMD):
     """The same for a graph whose sizes may depend on lengths, and which is ``fixed`` for the given ones."""
-    made, of_blocks, of_rows = set_apart(graph, SIMD, monkeypatch, lengths, strategy)
+    made, of_blocks, of_rows = set_apart(graph, simd, monkeypatch, lengths, strategy)
     table = of_rows if rows < (2 if strategy == "rows" else 3) else of_blocks
     assert len(table) > min(20, len(graph.outputs) // 2)
     code = made.code.replace("#include <stdlib.h>\n", "#include <stdlib.h>\n" + WATCH, 1)
@@ -128,6 +129,13 @@ def test_no_step_writes_past_its_array_where_rows_lie_in_memory(rows, tmp_path, 
     graph = replace(graph, nodes=(*graph.nodes, *more), types=types, outputs=outputs)
     dead = watched_graph(graph, graph, data_of(names, rows), tmp_path, monkeypatch, rows, strategy="rows")
     assert dead is None, names[int(dead.split("/")[0])]
+
+
+@pytest.mark.parametrize("name", narrow_networks())
+def test_no_step_writes_past_its_array_where_values_stay_in_registers(name, tmp_path, monkeypatch):
+    graph = narrow_networks()[name]
+    inputs = random_inputs(graph, 85)
+    assert watched_graph(graph, graph, inputs, tmp_path, monkeypatch, 85, simd=16) is None
 
 
 @pytest.mark.parametrize("rows", [1, 45])

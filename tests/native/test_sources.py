@@ -17,7 +17,7 @@ from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.c import text_of
 from foldnet.operations.elementwise.op import Binary, Unary
 from tests.native.apart import listed, set_apart
-from tests.native.networks import RELU, graph_of, random_inputs, table_network
+from tests.native.networks import RELU, graph_of, narrow_networks, random_inputs, table_network
 from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, SMALL, data_of, joined
 from tests.support import compile_once
 from tests.support.compilers import COMPILERS, PROCESSORS, assert_no_warnings, build, march, sanitizers
@@ -146,9 +146,9 @@ static void *watched_malloc(size_t size) {{
 """
 
 
-def watched(graph, monkeypatch):
+def watched(graph, monkeypatch, simd=None):
     """C for the graph in which AddressSanitizer sees the end of each array of the workspace, and its Source."""
-    made, blocks, rows = set_apart(graph, machine().simd, monkeypatch)
+    made, blocks, rows = set_apart(graph, simd or machine().simd, monkeypatch)
     code = made.code.replace("#include <stdlib.h>\n", FORBID, 1)
     forbidden = FORBIDDEN.format(
         blocks=listed(blocks), rows=listed(rows), block_count=len(blocks), row_count=len(rows)
@@ -188,6 +188,22 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch)
     data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
     every = described(GROUPS[group], graph, outputs)
     check(tmp_path / "main", data, [*every, *((name, y[:1], own) for name, y, own in every)])
+
+
+@pytest.mark.parametrize("name", ["a number for each row", "branches"])
+def test_narrow_networks_are_clean_under_the_sanitizers(name, tmp_path, monkeypatch):
+    graph, rows = narrow_networks()[name], 85
+    inputs = random_inputs(graph, rows)
+    outputs = NativeProgram(graph, threads=1).run(inputs)
+    code, made = watched(graph, monkeypatch, simd=16)
+    assert " Dense layers of 16 rows" in code
+    weights = pack(made.layout, made.floats, graph.constants)
+    (tmp_path / "net.c").write_text(code + native_main(rows, weights, inputs, outputs))
+    flags = ["-std=gnu11", "-O0", "-march=native", "-ffp-contract=off", "-pthread", "-Wno-psabi", *LIMITS]
+    assert build("gcc", [*flags, *sanitizers("gcc"), "net.c"], "main", tmp_path) == ""
+    data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
+    every = [(name, y, False) for y in outputs]
+    check(tmp_path / "main", data, [*every, *((name, y[:1], False) for y in outputs)])
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):

@@ -12,10 +12,13 @@ from foldnet.codegen.repeated import Repeated
 from foldnet.codegen.repeated import divided as in_parts
 from foldnet.codegen.size_names import SizeNames
 from foldnet.codegen.turning import LEAST
+from foldnet.engines.native.prediction.narrow import Chain
 from foldnet.engines.native.prediction.rows import RowsWriter
 from foldnet.engines.native.prediction.steps import Lines, in_order, in_steps
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.graph.graph import Graph
+from foldnet.graph.op import fused_activation
+from foldnet.operations.elementwise.c import activated
 
 
 def used_inputs(graph: Graph) -> list[tuple[int, str]]:
@@ -125,6 +128,42 @@ def _whole_rows(body: BlockWriter, name: str, i: int, size: int) -> list[str]:
         f"    {own} = to;",
         "  }",
     ]
+
+
+def chain_block(graph: Graph, body: BlockWriter, chain: Chain) -> str:
+    """The C for a block of rows of a network that is one chain; vectors of which no row is given are left out."""
+    (number, _), simd, width = used_inputs(graph)[0], body.simd, chain.sizes[0]
+    vectors = f"for (int l = 0; l < rows; l += {simd})"
+    call = body.chain_call(chain, "from", "to + l")
+    own, whole = (plus("f", body.plan.offsets[v] * body.lanes) for v in (chain.output, chain.input))
+    last = chain.nodes[-1]
+    function = fused_activation(last.op) if chain.activated else None
+    lines = [
+        f"  const float *const x = (const float *)in[{number}] + {times('row', width)};",
+        "  float *const y = (float *)out[0] + row;",
+        f"  float *const to = rows % {simd} ? {own} : y;",
+        f"  {vectors} {{",
+        f"    const float *from = x + {times('l', width)};",
+        f"    if (rows - l < {simd}) {{ /* zeros stand in for the rows that are missing */",
+        f"      float *const whole = {whole};",
+        f"      for (int i = 0; i < {simd * width}; i++)",
+        f"        whole[i] = i < (rows - l) * {width} ? from[i] : 0.0f;",
+        "      from = whole;",
+        "    }",
+        f"    {call}",
+        "  }",
+    ]
+    if function:
+        each = f"to[l + k] = {activated(function, 'to[l + k]')};"
+        lines += laid_out([vectors, f"for (int k = 0; k < {simd}; k++)"], each, "  ")
+    lines += laid_out([f"if (rows % {simd})", loop("l", 0, "rows")], "y[l] = to[l];", "  ")
+    head = [
+        f"{_BODY}_block{_ARGUMENTS}",
+        "           int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
+        "  (void)j;",
+        "  (void)bad;",
+    ]
+    return "\n".join([*head, *body.declarations(), *lines, "}"]) + "\n"
 
 
 def block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf, prod
 
-from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.expressions import plus
 from foldnet.codegen.layout import row_shape
 from foldnet.codegen.maths import literal
 from foldnet.codegen.tiles import split
@@ -25,11 +25,14 @@ from foldnet.operations.elementwise.c import lowest
 SIMD = 16
 """Floats in the vectors that it is worth its while for: others have fewer registers, or read weights one by one."""
 
-REGISTERS = 30
-"""Values of a layer and of the one before it, at most."""
+NEIGHBOURS = 48
+"""Values of a layer and of the one before it, at most: of 32 registers, so that few of them go to memory and back."""
 
-PRODUCTS = 800
-"""Multiply-adds of all these layers, at most: each is written out."""
+PRODUCTS = 350
+"""Multiply-adds of all these layers, at most: each is written out, which takes compilers their time."""
+
+LANES = 64
+"""Rows in a block of a network that is one chain: so many that the activation of the last layer has several vectors."""
 
 AT_ONCE = 4
 """Units whose sums go on at the same time, as a sum waits that long for its own last product. More would be of no use,
@@ -94,14 +97,18 @@ class Chains:
     @property
     def within(self) -> dict[str, str]:
         """For each value that stays in registers, the one that is made of it."""
-        return {
-            node.output: chain.output for chain in self.by_output.values() for node in chain.nodes[:-1]
-        }
+        return {node.output: chain.output for chain in self.by_output.values() for node in chain.nodes[:-1]}
 
     @property
     def rows(self) -> set[str]:
         """The inputs that are read as the caller keeps them."""
         return {chain.input for chain in self.by_output.values() if chain.of_rows}
+
+    def whole(self, graph: Graph) -> Chain | None:
+        """The chain that is the whole network, which has one number for each row; None if there is no such chain."""
+        chain = self.by_output.get(graph.outputs[0])
+        alone = chain is not None and len(graph.outputs) == 1 and len(chain.nodes) == len(graph.nodes)
+        return chain if chain and alone and chain.of_rows and chain.sizes[-1] == 1 else None
 
     def name(self, chain: Chain, lanes: int) -> str:
         """Name of the C function for a chain; those of the same layers share one."""
@@ -128,7 +135,7 @@ def chains(graph: Graph, dense: Sequence[Node[Op]], simd: int) -> Chains:
     for node in dense:
         x, kernel = node.inputs[:2]
         sizes = row_shape(graph, kernel)
-        if prod(row_shape(graph, x)[:-1]) != 1 or min(sizes) < 1 or sum(sizes) > REGISTERS:
+        if prod(row_shape(graph, x)[:-1]) != 1 or min(sizes) < 1 or sum(sizes) > NEIGHBOURS:
             continue
         low = lowest(fused_activation(node.op))
         before = found.get(x)
@@ -203,17 +210,13 @@ def macros(code: str) -> str:
     return "\n".join(found)
 
 
-def call(name: str, chain: Chain, x: str, weights: Sequence[str], y: str, lanes: int) -> list[str]:
-    """Statements that call a chain's function for each vector of rows.
+def call(name: str, x: str, weights: Sequence[str], y: str) -> str:
+    """A call of a chain's function.
 
     Args:
         name: of the function.
-        chain: its layers.
         x: C of the rows, or of the lanes.
         weights: C of each kernel and bias, in order.
         y: C of the result's lanes.
-        lanes: rows in a block.
     """
-    step = times("l", chain.sizes[0]) if chain.of_rows else "l"
-    arguments = ", ".join([plus(x, step), *weights, plus(y, "l")])
-    return [f"  for (int l = 0; l < {lanes}; l += {SIMD})", f"    {name}({arguments});"]
+    return f"{name}({', '.join([x, *weights, y])});"

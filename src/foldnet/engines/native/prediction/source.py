@@ -228,7 +228,7 @@ def _constants(many: Together, per_row: int, row_plan: Plan, lengths: Lengths | 
     given = {
         "LANES": many.lanes,
         "ROWS": many.rows,
-        "FEW": FEW_ROWS if many.rows > 1 else max(2, many.lanes // 4),
+        "FEW": FEW_ROWS if many.rows > 1 else many.few,
         "STEPS": steps,
         "ROWS_STEPS": many.steps,
         "HEIGHT": HEIGHT,

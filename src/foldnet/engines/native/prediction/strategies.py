@@ -16,8 +16,8 @@ from typing import Literal
 from foldnet.codegen.layout import Weights, shape_of_row
 from foldnet.codegen.panel_products import PanelProduct
 from foldnet.codegen.workspace import Plan, plan
-from foldnet.engines.native.prediction.bodies import block_function, rows_function, used_inputs
-from foldnet.engines.native.prediction.narrow import chains
+from foldnet.engines.native.prediction.bodies import block_function, chain_block, rows_function, used_inputs
+from foldnet.engines.native.prediction.narrow import LANES, SIMD, Chains, chains
 from foldnet.engines.native.prediction.rows import HEIGHT, RowsWriter, element_cost, products, row_step
 from foldnet.engines.native.prediction.steps import in_order
 from foldnet.engines.native.prediction.writer import BlockWriter
@@ -33,6 +33,9 @@ ALONE = 4096
 
 LANE_PRODUCT = {16: 1.06, 8: 1.15, 4: 1.06}
 """What a product of lanes costs, by the floats in a vector: the machine's limit is 1."""
+
+TURNED = 0.3
+"""What turning a number of a row round costs where it stays in registers; elsewhere it costs 1."""
 
 MOST_ROWS = 192
 """Rows that are computed together, so that reading the weights from memory takes a small part of the time."""
@@ -55,6 +58,7 @@ class Together:
         writer: of its statements.
         code: a function, see ``bodies.py``; empty where each row goes alone.
         lanes: rows in a block of lanes, or 1.
+        few: rows from which on a block of lanes is faster than each row alone.
         rows: rows in a block of rows in memory, or 1.
         steps: that threads may share, see ``steps.py``.
         floats, ints: size of the workspace, in which one row fits, too.
@@ -67,6 +71,7 @@ class Together:
     weights: Weights
     code: str = ""
     lanes: int = 1
+    few: int = 2
     rows: int = 1
     steps: int = 0
     floats: int = 0
@@ -93,9 +98,11 @@ def together(
     """
     if strategy == "alone" or row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes):
         return alone(row)
-    places = plan(graph)
-    lanes, rows = _lanes_of(places, row.simd), _rows_of(graph, row)
-    made = {"lanes": _as_lanes(graph, row, lanes)} if lanes > 1 else {}
+    found = chains(graph, row.dense_nodes, row.simd)
+    places = plan(graph, within=found.within)
+    lanes = LANES if found.whole(graph) else _lanes_of(places, row.simd)
+    rows = _rows_of(graph, row)
+    made = {"lanes": _as_lanes(graph, row, places, lanes, found)} if lanes > 1 else {}
     in_memory = _in_memory(graph, row, direct, rows, threads) if rows > 1 else alone(row)
     if in_memory.panel_products:  # without products of all rows, there is nothing to gain
         made["rows"] = in_memory
@@ -123,15 +130,18 @@ def _rows_of(graph: Graph, row: BlockWriter) -> int:
     return min(most, fitting) // HEIGHT * HEIGHT
 
 
-def _as_lanes(graph: Graph, row: BlockWriter, lanes: int) -> Together:
-    weights, simd = row.weights.copied(), row.simd
-    found = chains(graph, row.dense_nodes, simd)
-    places = plan(graph, within=found.within)
+def _as_lanes(graph: Graph, row: BlockWriter, places: Plan, lanes: int, found: Chains) -> Together:
+    weights, simd, whole = row.weights.copied(), row.simd, found.whole(graph)
     direct = {name: f"x{i}" for i, name in used_inputs(graph) if name in found.rows}
     block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct=direct, chains=found)
-    text = block_function(graph, block, in_order(block.all()), lanes)
+    text = (
+        chain_block(graph, block, whole)
+        if whole
+        else block_function(graph, block, in_order(block.all()), lanes)
+    )
     moved = (
-        prod(shape_of_row(graph, v)) for v in (*(name for _, name in used_inputs(graph)), *graph.outputs)
+        prod(shape_of_row(graph, v)) * (TURNED if v in found.rows else 1)
+        for v in (*(name for _, name in used_inputs(graph)), *graph.outputs)
     )
     worked = (LANE_PRODUCT[simd] * products(graph, n) + element_cost(graph, n) for n in graph.nodes)
     return Together(
@@ -139,6 +149,7 @@ def _as_lanes(graph: Graph, row: BlockWriter, lanes: int) -> Together:
         weights,
         text,
         lanes=lanes,
+        few=SIMD // 4 if whole else max(2, lanes // 4),
         floats=max(places.floats * lanes, row.plan.floats),
         ints=max(places.ints * lanes, row.plan.ints),
         cost=sum(moved) + sum(worked) / simd,

@@ -33,7 +33,7 @@ from foldnet.codegen.writer import DOUBLE, Along, Body, Stage
 from foldnet.engines.native.prediction.along import AlongAxes
 from foldnet.engines.native.prediction.convolution import conv_calls, is_one_by_one
 from foldnet.engines.native.prediction.dense import dense_calls, raises, vector_calls
-from foldnet.engines.native.prediction.narrow import Chains, call
+from foldnet.engines.native.prediction.narrow import Chain, Chains, call
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.errors import UnsupportedError
@@ -383,17 +383,23 @@ class BlockWriter:
         """Whether a chain has this layer; the last one of it calls its function."""
         chain = self.chains.by_output.get(node.output)
         if chain is not None:
-            constants = [
-                self.packed(v, panels(self.shape(n.inputs[1])[1], self.simd))
-                for n in chain.nodes
-                for v in n.inputs[1:]
-            ]
-            name = self.chains.name(chain, self.lanes)
-            x, y = self.base(chain.input), self.base(chain.output)
-            self.lines += call(name, chain, x, constants, y, self.lanes)
+            x = plus(self.base(chain.input), times("l", chain.sizes[0]) if chain.of_rows else "l")
+            text = self.chain_call(chain, x, plus(self.base(chain.output), "l"))
+            self.lines += laid_out(
+                [f"for (int l = 0; l < {self.lanes}; l += {self.simd})"], text, self._indent
+            )
             if chain.activated:
                 activate(self, node)
         return chain is not None or node.output in self.chains.within
+
+    def chain_call(self, chain: Chain, x: str, y: str) -> str:
+        """A call of a chain's function for a vector of rows."""
+        constants = [
+            self.packed(v, panels(self.shape(node.inputs[1])[1], self.simd))
+            for node in chain.nodes
+            for v in node.inputs[1:]
+        ]
+        return call(self.chains.name(chain, self.lanes), x, constants, y)
 
     def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
         """Calls of the kernels for products of matrices, for one row."""

@@ -43,32 +43,36 @@ def panels(units: int, simd: int) -> tuple[int, ...]:
     return tuple(widths)
 
 
+HAS = """\
+#ifdef __clang__
+#define HAS(builtin) __has_builtin(builtin)
+#else
+#define HAS(builtin) 1
+#endif
+"""
+"""C that asks compilers for functions of their own. Those of gcc are older than the question."""
+
+_MULTIPLY_ADD = {
+    16: ("__AVX512F__", "__builtin_ia32_vfmaddps512_mask", ", (unsigned short)-1, 4"),
+    8: ("__FMA__", "__builtin_ia32_vfmaddps256", ""),
+    4: ("__FMA__", "__builtin_ia32_vfmaddps", ""),
+}
+"""By the floats in a vector: a macro of processors, what compilers call the function there, its last arguments."""
+
+_LARGER = {
+    16: ("__AVX512F__", "__builtin_ia32_maxps512_mask(y, x, x, (unsigned short)-1, 4)"),
+    8: ("__AVX__", "__builtin_ia32_maxps256(y, x)"),
+    4: ("__SSE__", "__builtin_ia32_maxps(y, x)"),
+}
+"""Likewise, of gcc: the larger number, the second one where that is NaN or both are zeros."""
+
+
 def vector_types(sizes: set[int]) -> str:
     """Vectors of floats, each with load, store, broadcast and multiply-add."""
-    return "\n\n".join(_vector_type(n) for n in sorted(sizes) if n > 1)
+    return "\n\n".join([HAS, *(_vector_type(n) for n in sorted(sizes) if n > 1)])
 
 
 def _vector_type(n: int) -> str:
-    builtin = {
-        16: ("__AVX512F__", "__builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4)"),
-        8: ("__FMA__", "__builtin_ia32_vfmaddps256(a, b, c)"),
-        4: ("__FMA__", "__builtin_ia32_vfmaddps(a, b, c)"),
-    }.get(n)
-    gcc = ""
-    if builtin:
-        gcc = f"#if defined({builtin[0]}) && !defined(__clang__)\n  return {builtin[1]};\n#else\n"
-    largest = {
-        16: ("__AVX512F__", "__builtin_ia32_maxps512_mask(y, x, x, (unsigned short)-1, 4)"),
-        8: ("__AVX__", "__builtin_ia32_maxps256(y, x)"),
-        4: ("__SSE__", "__builtin_ia32_maxps(y, x)"),
-    }.get(n)
-    max_ = ""
-    if largest:
-        # It gives its second operand for NaN and for two zeros; adding a zero gives that of the number to raise to.
-        max_ = (
-            f"#if defined({largest[0]}) && !defined(__clang__)\n"
-            f"  return {largest[1]} + (low == 0.0f ? 0.0f : -0.0f);\n#else\n"
-        )
     return f"""\
 typedef float v{n} __attribute__((vector_size({4 * n})));
 typedef float u{n} __attribute__((vector_size({4 * n}), aligned(4), may_alias));
@@ -79,18 +83,36 @@ static inline v{n} load{n}(const float *p) {{ return *(const u{n} *)p; }}
 static inline void store{n}(float *p, v{n} x) {{ *(u{n} *)p = x; }}
 
 static inline v{n} fma{n}(v{n} a, v{n} b, v{n} c) {{
-{gcc}  v{n} r = a;
-  for (int k = 0; k < {n}; k++)
-    r[k] = FMA(a[k], b[k], c[k]);
-  return r;
-{"#endif" + chr(10) if gcc else ""}}}
+{_multiply_add(n)}}}
 
 static inline v{n} raised{n}(v{n} x, float low) {{
   const v{n} y = low - (v{n}){{0}};
-{max_}  const i{n} below = x <= y;
-  return (v{n})(((i{n})y & below) | ((i{n})x & ~below));
-{"#endif" + chr(10) if max_ else ""}}}
+{_raise(n)}}}
 """
+
+
+def _multiply_add(n: int) -> str:
+    loop = f"  v{n} r = a;\n  for (int k = 0; k < {n}; k++)\n    r[k] = FMA(a[k], b[k], c[k]);\n  return r;\n"
+    if n not in _MULTIPLY_ADD:
+        return loop
+    feature, name, more = _MULTIPLY_ADD[n]
+    return (
+        f"#if defined({feature}) && HAS({name})\n  return {name}(a, b, c{more});\n"
+        "#elif defined(__clang__) && (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && HAS(__builtin_elementwise_fma)\n"
+        f"  return __builtin_elementwise_fma(a, b, c);\n#else\n{loop}#endif\n"
+    )
+
+
+def _raise(n: int) -> str:
+    choice = f"  const i{n} below = x <= y;\n  return (v{n})(((i{n})y & below) | ((i{n})x & ~below));\n"
+    if n not in _LARGER:
+        return choice
+    feature, larger = _LARGER[n]
+    # Of two zeros it should be the number to raise to: adding that zero makes it so, and -0.0 changes nothing.
+    return (
+        f"#if defined({feature}) && !defined(__clang__)\n"
+        f"  return {larger} + (low == 0.0f ? 0.0f : -0.0f);\n#else\n{choice}#endif\n"
+    )
 
 
 def raised(value: str, low: str, size: int) -> str:

@@ -5,8 +5,7 @@ import pytest
 
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.compiler import Machine, machine
-from foldnet.engines.native.prediction import program as program_module
-from foldnet.engines.native.prediction import source
+from foldnet.engines.native.prediction import known, source
 from foldnet.engines.native.prediction.source import emit
 from tests.native.networks import dense_stack, narrow_networks, random_inputs
 from tests.operations.op_cases import same_bits
@@ -20,7 +19,7 @@ ROWS = (1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 80, 127, 128, 
 def test_rows_have_the_bits_of_rows_alone(name, monkeypatch):
     graph = NETWORKS[name]
     assert emit(graph).code.count(" Dense layers of 16 rows") == FUNCTIONS.get(name, 1)
-    monkeypatch.setattr(program_module, "machine", lambda: Machine(machine().name, "avx512f avx fma"))
+    monkeypatch.setattr(known, "machine", lambda: Machine(machine().name, "avx512f avx fma"))
     monkeypatch.setattr(source, "SHARE_COST", 1)
     inputs = random_inputs(graph, max(ROWS))
     for x in inputs:
@@ -41,7 +40,7 @@ def test_rows_have_the_bits_of_rows_alone(name, monkeypatch):
 def test_what_is_raised_to_zero_has_no_sign(monkeypatch):
     """A sum of -0.0 is not more than 0.0, which is what it is raised to, in every vector's way of doing it."""
     graph = dense_stack((4, 3, 1), kernel=1.0, bias=-0.0)
-    monkeypatch.setattr(program_module, "machine", lambda: Machine(machine().name, "avx512f avx fma"))
+    monkeypatch.setattr(known, "machine", lambda: Machine(machine().name, "avx512f avx fma"))
     x = np.full((20, 4), -0.0, np.float32)
     for strategy in ("alone", "lanes", "rows"):
         y = NativeProgram(graph, threads=1, strategy=strategy).run([x])[0]

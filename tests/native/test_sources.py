@@ -227,7 +227,11 @@ def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):
 
 def test_the_other_compiler_warns_of_nothing_in_the_network_of_the_table(tmp_path):
     for compiler in COMPILERS:
-        for graph in (table_network(), table_network((784, 512, 10), last="softmax")):
+        wide, narrow = (
+            table_network((784, 512, 10), last="softmax"),
+            narrow_networks()["a number for each row"],
+        )
+        for graph in (table_network(), wide, narrow):
             for simd, processor in PROCESSORS.items():
                 code = emit(graph, simd=simd).code
                 made = ["-x", "c", "-c", "-", "-o", "net.o"]

@@ -98,7 +98,8 @@ def _multiply_add(n: int) -> str:
     feature, name, more = _MULTIPLY_ADD[n]
     return (
         f"#if defined({feature}) && HAS({name})\n  return {name}(a, b, c{more});\n"
-        "#elif defined(__clang__) && (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && HAS(__builtin_elementwise_fma)\n"
+        "#elif defined(__clang__) && HAS(__builtin_elementwise_fma) && "
+        "(defined(__FMA__) || defined(__ARM_FEATURE_FMA))\n"
         f"  return __builtin_elementwise_fma(a, b, c);\n#else\n{loop}#endif\n"
     )
 

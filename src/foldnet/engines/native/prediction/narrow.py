@@ -166,7 +166,9 @@ def _code(chain: Chain, lanes: int) -> str:
     lines = [
         f"/* Dense layers of {SIMD} rows: {'-'.join(map(str, chain.sizes))}. */",
         "static __attribute__((noinline)) void",
-        f"NAME(const float *restrict x, {', '.join(given)}, float *restrict y) {{",
+        "NAME(const float *restrict x,",
+        *(f"    {', '.join(given[k : k + 4])}," for k in range(0, len(given), 4)),
+        "    float *restrict y) {",
         f"  v{SIMD} h0[{read}], {', '.join(f'h{k}[{n}]' for k, n in enumerate(chain.sizes[1:], 1))};",
     ]
     if chain.of_rows:
@@ -206,7 +208,7 @@ def macros(code: str) -> str:
     for size in range(1, AT_ONCE + 1):
         if f"ADD{size}(" in code:
             sums = [f"(h)[{u}] = fma{SIMD}(x, (w)[{u}] - (v{SIMD}){{0}}, (h)[{u}])" for u in range(size)]
-            found.append(f"#define ADD{size}(h, x, w) \\\n  ({', '.join(sums)})")
+            found.append(" \\\n".join([f"#define ADD{size}(h, x, w)", "  (" + ", \\\n   ".join(sums) + ")"]))
     return "\n".join(found)
 
 

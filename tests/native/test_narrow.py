@@ -1,14 +1,20 @@
 """Narrow layers whose values stay in registers: the bits of rows that are computed alone, for vectors of 16 floats."""
 
+import platform
+import re
+
 import numpy as np
 import pytest
 
 from foldnet.engines.native import NativeProgram
+from foldnet.engines.native import compiler as cc
 from foldnet.engines.native.compiler import Machine, machine
 from foldnet.engines.native.prediction import known, source
 from foldnet.engines.native.prediction.source import emit
 from tests.native.networks import dense_stack, narrow_networks, random_inputs
 from tests.operations.op_cases import same_bits
+from tests.support import compile_once
+from tests.support.compilers import COMPILERS, march
 
 NETWORKS = narrow_networks()
 FUNCTIONS = {"branches": 4, "activations in between": 2, "other operations": 2}
@@ -62,3 +68,20 @@ def test_networks_of_the_same_layers_share_their_code():
     code = emit(dense_stack(*[(6, 5, 4)] * 3)).code
     assert code.count(" Dense layers of 16 rows: 6-5-4.") == 1
     assert code.count("narrow1(") == 4
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="reads the assembly of x86-64")
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_each_multiply_add_is_one_instruction_that_reads_its_weight(compiler, tmp_path):
+    flags = [f for f in cc.CODE_FLAGS if f != "-fvisibility=hidden"]
+    command = [*COMPILERS[compiler], *flags, "-fPIC", march(compiler, "skylake-avx512"), *cc.wide_flags(16)]
+    made = tmp_path / "net.s"
+    code = emit(NETWORKS["a number for each row"]).code
+    done = compile_once.run([*command, "-S", "-x", "c", "-", "-o", str(made)], tmp_path, code)
+    assert done.returncode == 0, done.stderr[:3000]
+    function = made.read_text().split("\nnarrow1:")[1].split("\t.size")[0]
+    lines = re.findall(r"\tv?fmadd\w+\s.*", function)
+    assert len(lines) == 11 * 10 + 10 * 8 + 8 * 6 + 6
+    assert all("ps" in line and "zmm" in line for line in lines)
+    assert sum("1to16" in line for line in lines) > 0.85 * len(lines)
+    assert not re.search(r"\t(v\w+ss|call\w*|j\w+)\s", function.replace("broadcastss", ""))

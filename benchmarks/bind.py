@@ -13,13 +13,14 @@ import sys
 import timeit
 
 import numpy as np
-from networks import TABLE, keras_model
+from cases import TABLE
+from networks import Network, build, random_rows
 
 TARGET = 0.5
 CASES = (
-    (TABLE, "sigmoid", 1, 20_000),
-    (TABLE, "sigmoid", 32, 5_000),
-    ((64, 128, 128, 10), "softmax", 1, 2_000),
+    (TABLE, 1, 20_000),
+    (TABLE, 32, 5_000),
+    (Network((64, 128, 128, 10), last="softmax"), 1, 2_000),
 )
 
 
@@ -27,12 +28,12 @@ def nanoseconds(call, names, repeats):
     return timeit.timeit(call, globals=names, number=repeats) / repeats * 1e9
 
 
-def compare(sizes, last, rows, repeats, turns):
+def compare(network, rows, repeats, turns):
     """The ratio of both calls' shortest times."""
     import foldnet
 
-    predict = foldnet.freeze(keras_model(foldnet, sizes, last), engine="native")
-    x = np.random.default_rng(0).normal(size=(rows, sizes[0])).astype(np.float32)
+    predict = foldnet.freeze(build(foldnet, network), engine="native")
+    x = random_rows(rows, network.units[0])
     bound = predict.bind(x)
     if not np.array_equal(bound(), predict(x)):
         sys.exit("the bound call and the public call differ; nothing was timed")
@@ -50,7 +51,7 @@ def compare(sizes, last, rows, repeats, turns):
     found = {name: min(t) for name, t in times.items()}  # what others run meanwhile only adds
     ratio = found["bound"] / found["public"]
     print(
-        f"{'-'.join(map(str, sizes))}, {rows} row{'s' * (rows > 1)}: bound {found['bound']:.0f} ns, public "
+        f"{'-'.join(map(str, network.units))}, {rows} row{'s' * (rows > 1)}: bound {found['bound']:.0f} ns, public "
         f"{found['public']:.0f} ns, ratio {ratio:.2f}; a call of nothing {found['nothing']:.0f} ns"
     )
     return ratio

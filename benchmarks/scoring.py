@@ -20,11 +20,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from networks import TABLE, keras_model
+from cases import TABLE
+from networks import build
 
 LIMIT = 500 << 20
 PART = 1_000_000
 TARGET = 1.25
+COLUMNS = TABLE.units[0]
 
 SCORE = """
 import resource, sys
@@ -39,9 +41,9 @@ finally:
 
 def write(path, rows):
     """The same million rows again and again, so that the file is made quickly."""
-    part = np.random.default_rng(0).normal(size=(PART, TABLE[0])).astype(np.float32)
+    part = np.random.default_rng(0).normal(size=(PART, COLUMNS)).astype(np.float32)
     with path.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, TABLE[0])}
+        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, COLUMNS)}
         np.lib.format.write_array_header_1_0(file, header)
         for first in range(0, rows, PART):
             file.write(part[: rows - first].data)
@@ -57,7 +59,7 @@ def forget(path):
 def disk_alone(path, out):
     """Seconds of reading, and of writing what the results take."""
     buffer = bytearray(4 << 20)
-    part = bytes(len(buffer) // TABLE[0])
+    part = bytes(len(buffer) // COLUMNS)
     start = time.perf_counter()
     with path.open("rb", buffering=0) as source, out.with_suffix(".part").open("wb", buffering=0) as target:
         while source.readinto(buffer):
@@ -110,9 +112,9 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         network, path, out = (Path(folder) / name for name in ("net.foldnet", "x.npy", "y.npy"))
-        if shutil.disk_usage(folder).free < rows * 4 * (TABLE[0] + 2) + (1 << 30):
+        if shutil.disk_usage(folder).free < rows * 4 * (COLUMNS + 2) + (1 << 30):
             sys.exit(f"{folder} has too little room for {rows:,} rows")
-        predict = foldnet.freeze(keras_model(foldnet, TABLE, "sigmoid"), engine="native")
+        predict = foldnet.freeze(build(foldnet, TABLE), engine="native")
         predict.save(network)
         part = write(path, rows)
         score(network, path, out)
@@ -123,7 +125,7 @@ def main():
         if y.shape != (rows, 1) or not same:
             sys.exit("the scores are not those of a call; nothing was timed")
         print(
-            f"{rows:,} rows of {TABLE[0]} columns, {path.stat().st_size / 1e9:.2f} GB, limit {LIMIT >> 20} MB"
+            f"{rows:,} rows of {COLUMNS} columns, {path.stat().st_size / 1e9:.2f} GB, limit {LIMIT >> 20} MB"
         )
         turns = 1 if options.quick else 5
         ratio = compare(network, path, out, turns, from_disk=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cases import Prediction, Training
 from networks import build
 
@@ -11,7 +13,10 @@ from peers import Predictors, Trainers
 
 def predictor(case: Prediction, threads: int) -> Predictors:
     predict, x = foldnet.freeze(case.model(), engine="native"), case.x()
-    yield "", lambda: predict(x)
+    yield (
+        "",
+        partial(predict, x),
+    )  # a function of Python around it would take a quarter of the time of one row
 
 
 def trainer(case: Training, threads: int) -> Trainers:

@@ -60,6 +60,10 @@ class Plain(PythonFastCall):
 GRAPH = table_network()
 
 
+class Subclass(np.ndarray):
+    pass
+
+
 def test_without_the_extension_calls_give_the_same():
     program = NativeProgram(GRAPH)
     (x,) = random_inputs(GRAPH, 9)
@@ -78,12 +82,48 @@ def test_what_the_code_reads_goes_straight_there(rows):
     assert np.array_equal(got, quick.program.run([x])[0])
 
 
+@needs_extension
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 1000])
+def test_what_out_can_hold_goes_straight_there(rows):
+    quick = Quick(GRAPH)
+    (x,) = random_inputs(GRAPH, rows)
+    y = np.full((rows, 1), 7, np.float32)
+    assert quick(x, out=y) is y
+    assert np.array_equal(y, quick.program.run([x])[0])
+    assert np.array_equal(quick(x, out=None), y)
+    assert not quick.slow
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@needs_extension
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((3, 1), np.float32), np.zeros((2, 2), np.float32), np.zeros(2, np.float32), np.zeros((2, 1)),
+        np.zeros((2, 1), ">f4"), np.zeros((4, 1), np.float32)[::2], read_only(np.zeros((2, 1), np.float32)),
+        np.zeros((2, 1), np.float32).view(Subclass), [[0.0], [0.0]], "x[:, :1]", "x[0, :2]", "x[1, 9:]",
+    ],
+    ids=str,
+)  # fmt: skip
+def test_any_other_out_goes_to_call(out):
+    """An array of other rows, dtype or order, and one that shares its memory with what is read."""
+    quick = Quick(GRAPH)
+    (x,) = random_inputs(GRAPH, 2)
+    out = {"x[:, :1]": x[:, :1], "x[0, :2]": x[0, :2].reshape(2, 1), "x[1, 9:]": x[1, 9:].reshape(2, 1)}.get(
+        out if isinstance(out, str) else "", out
+    )
+    before = x.copy()
+    assert (quick(x, out=out), quick(x, out=None, verbose=0)) == ("slow",) * 2
+    assert quick.slow[0][1]["out"] is out
+    assert np.array_equal(x, before)
+
+
 def unaligned(rows):
     return np.zeros(rows * 44 + 1, np.uint8)[1:].view(np.float32).reshape(rows, 11)
-
-
-class Subclass(np.ndarray):
-    pass
 
 
 @needs_extension

@@ -1,7 +1,7 @@
 /* FastCall: a base class whose call goes straight to a compiled network when its argument is what the network reads.
 
    `attach` hands over the entry point. A call with one C-contiguous, aligned float32 array of the right shape then
-   costs an allocation and the arithmetic. Anything else, and everything before `attach`, goes to the method `_call`,
+   costs an allocation and the arithmetic, and with such an array as `out` the arithmetic. Anything else, and everything before `attach`, goes to the method `_call`,
    which converts, or explains what is wrong. The module is optional: fastcall.py beside it has the same in Python. */
 
 #define IMPORTS_NUMPY
@@ -19,35 +19,63 @@ typedef struct {
   npy_intp row_in[MAX_RANK], row_out[MAX_RANK];
 } FastCall;
 
-static PyObject *name_call;
+static PyObject *name_call, *name_out;
 
 static PyObject *slow(FastCall *self, PyObject *args, PyObject *kwargs) {
   return call_method((PyObject *)self, name_call, args, kwargs);
 }
 
-static int fits(const FastCall *self, PyArrayObject *x) {
-  if (PyArray_NDIM(x) != self->rank_in + 1 || PyArray_TYPE(x) != NPY_FLOAT32 || !PyArray_ISCARRAY_RO(x))
+/* Whether an array has rows of this shape, and flags that let compiled code use it. */
+static int fits(PyObject *object, int rank, const npy_intp *row, int flags) {
+  if (!PyArray_CheckExact(object))
     return 0;
-  for (int i = 0; i < self->rank_in; i++)
-    if (PyArray_DIM(x, i + 1) != self->row_in[i])
+  PyArrayObject *x = (PyArrayObject *)object;
+  if (PyArray_NDIM(x) != rank + 1 || PyArray_TYPE(x) != NPY_FLOAT32 || !PyArray_CHKFLAGS(x, flags) ||
+      !PyArray_ISNOTSWAPPED(x))
+    return 0;
+  for (int i = 0; i < rank; i++)
+    if (PyArray_DIM(x, i + 1) != row[i])
       return 0;
   return 1;
 }
 
-static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
-  FastCall *self = (FastCall *)object;
-  if (!self->entry || PyTuple_Size(args) != 1 || (kwargs && PyDict_Size(kwargs)))
-    return slow(self, args, kwargs);
-  PyObject *argument = PyTuple_GetItem(args, 0);
-  if (!PyArray_CheckExact(argument) || !fits(self, (PyArrayObject *)argument))
-    return slow(self, args, kwargs);
-  PyArrayObject *x = (PyArrayObject *)argument;
+static int are_apart(PyArrayObject *x, PyArrayObject *y) {
+  const char *a = PyArray_DATA(x), *b = PyArray_DATA(y);
+  return a + PyArray_NBYTES(x) <= b || b + PyArray_NBYTES(y) <= a;
+}
+
+/* The array to write to: a new one, or the caller's; NULL if that does not suit, or with an exception set. */
+static PyObject *result_for(const FastCall *self, PyArrayObject *x, PyObject *kwargs) {
+  const Py_ssize_t named = kwargs ? PyDict_Size(kwargs) : 0;
+  PyObject *given = named ? PyDict_GetItemWithError(kwargs, name_out) : Py_None;
+  if (!given || named > 1)
+    return NULL;
+  if (given != Py_None) {
+    PyArrayObject *y = (PyArrayObject *)given;
+    const int suits = fits(given, self->rank_out, self->row_out, NPY_ARRAY_CARRAY) &&
+                      PyArray_DIM(y, 0) == PyArray_DIM(x, 0) && are_apart(x, y);
+    return suits ? Py_NewRef(given) : NULL;
+  }
   npy_intp shape[MAX_RANK + 1];
-  const npy_intp rows = shape[0] = PyArray_DIM(x, 0);
+  shape[0] = PyArray_DIM(x, 0);
   for (int i = 0; i < self->rank_out; i++)
     shape[i + 1] = self->row_out[i];
-  PyObject *y = PyArray_SimpleNew(self->rank_out + 1, shape, NPY_FLOAT32);
-  if (!y || rows == 0)
+  return PyArray_SimpleNew(self->rank_out + 1, shape, NPY_FLOAT32);
+}
+
+static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
+  FastCall *self = (FastCall *)object;
+  if (!self->entry || PyTuple_Size(args) != 1)
+    return slow(self, args, kwargs);
+  PyObject *argument = PyTuple_GetItem(args, 0);
+  if (!fits(argument, self->rank_in, self->row_in, NPY_ARRAY_CARRAY_RO))
+    return slow(self, args, kwargs);
+  PyArrayObject *x = (PyArrayObject *)argument;
+  const npy_intp rows = PyArray_DIM(x, 0);
+  PyObject *y = result_for(self, x, kwargs);
+  if (!y)
+    return PyErr_Occurred() ? NULL : slow(self, args, kwargs);
+  if (rows == 0)
     return y;
   const void *in[1] = {PyArray_DATA(x)};
   void *out[1] = {PyArray_DATA((PyArrayObject *)y)};
@@ -189,8 +217,9 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__fastcall(void) {
   import_array();
   name_call = PyUnicode_InternFromString("_call");
+  name_out = PyUnicode_InternFromString("out");
   PyObject *made = PyModule_Create(&module), *fast = PyType_FromSpec(&type), *bound = make_bound();
-  if (!name_call || !made || !fast || !bound || PyModule_AddObjectRef(made, "FastCall", fast) < 0 ||
+  if (!name_call || !name_out || !made || !fast || !bound || PyModule_AddObjectRef(made, "FastCall", fast) < 0 ||
       PyModule_AddObjectRef(made, "Bound", bound) < 0)
     Py_CLEAR(made);
   Py_XDECREF(fast);

@@ -17,22 +17,106 @@ static void feature_sums(const float *x, long lo, long hi, long R, long rows, fl
   }
 }
 
-/* Sums over the rows of each of features lo to hi times each of `units` others: the gradient of a small kernel. */
-static void pair_sums(const float *x, const float *g, long lo, long hi, long units, long R, long rows, float *out,
-                             int add) {
-  long i = lo, j = 0;
-  for (long o = lo * units; o < hi * units; o += 16) {
-    const int some = hi * units - o < 16 ? (int)(hi * units - o) : 16;
-    V s[16];
-    for (int k = 0; k < some; k++) {
-      s[k] = dot_lanes(x + i * R, g + j * R, rows);
-      if (++j == units) {
-        j = 0;
-        i++;
-      }
+/* How many features are normalized at a time: sixteen, or as many as the first-level cache holds rows of. */
+static inline long normalized_at_once(long R, long left) {
+  const long fitting = R > 4096 ? 1 : 4096 / R, most = fitting < 16 ? fitting : 16;
+  return left < most ? left : most;
+}
+
+/* The numbers of some features, zeros after them; without numbers, what there is instead. */
+static inline V of_features(const float *numbers, long j, long some, float otherwise) {
+  return numbers ? load_until(numbers + j, numbers + j + some) : SPREAD(otherwise);
+}
+
+static inline V inverse_root(V x) {
+  float y[16] __attribute__((aligned(64)));
+  memcpy(y, &x, sizeof y);
+  FREELY for (int k = 0; k < 16; k++)
+    y[k] = 1.0f / sqrtf(y[k]);
+  return LOAD(y);
+}
+
+/* Puts so many vectors, given by C of `k`, side by side; zeros after them. */
+#define SIXTEEN(s, some, vector)   \
+  for (long k = 0; k < 16; k++) \
+    s[k] = k < some ? vector : (V){0};
+
+static inline __attribute__((always_inline)) void norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma, const float *beta,
+                  float *moving_mean, float *moving_variance, float *mean, float *inverse, float epsilon,
+                  const double *moves, int training) {
+  for (long j = lo, some; j < hi; j += some) {
+    some = normalized_at_once(R, hi - j);
+    V m = of_features(moving_mean, j, some, 0.0f), v = of_features(moving_variance, j, some, 0.0f), s[16];
+    float ms[16], factor[16], addend[16];
+    if (training) {
+      const V old_mean = m, old_variance = v;
+      const float count = (float)rows;
+      SIXTEEN(s, some, sum_lanes(x + (j + k) * R, rows))
+      m = sums16(s) / count;
+      STORE(ms, m);
+      SIXTEEN(s, some, spread_lanes(x + (j + k) * R, ms[k], rows))
+      v = sums16(s) / count;
+      store_part(moving_mean + j, old_mean * (float)moves[0] + m * (float)moves[1], 0, (int)some);
+      store_part(moving_variance + j, old_variance * (float)moves[2] + v * (float)moves[3], 0, (int)some);
     }
-    store_part(out + o, sums16(s), add, some);
+    const V i = inverse_root(v + epsilon);
+    store_part(mean + j, m, 0, (int)some);
+    store_part(inverse + j, i, 0, (int)some);
+    STORE(ms, m);
+    STORE(factor, i * of_features(gamma, j, some, 1.0f));
+    STORE(addend, of_features(beta, j, some, 0.0f));
+    for (long k = 0; k < some; k++)
+      for (long r = (j + k) * R; r < (j + k + 1) * R; r += 16)
+        STORE(y + r, (LOAD(x + r) - ms[k]) * factor[k] + addend[k]);
   }
+}
+
+/* Normalizes features lo to hi by the statistics of their rows, which move the moving ones, or by those alone.
+   `moves` has how much of the moving mean is kept and of the new one taken, then the same of the variance. */
+static void feature_norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma,
+                          const float *beta, float *moving_mean, float *moving_variance, float *mean, float *inverse,
+                          float epsilon, const double *moves, int training) {
+  if (rows == 32)
+    norms(x, y, lo, hi, 32, 32, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training);
+  else
+    norms(x, y, lo, hi, R, rows, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training);
+}
+
+static inline __attribute__((always_inline)) void norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,
+                       const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x) {
+  const float count = (float)rows;
+  for (long j = lo, some; j < hi; j += some) {
+    some = normalized_at_once(R, hi - j);
+    V s[16];
+    float factor[16], a[16], b[16];
+    const V i = of_features(inverse, j, some, 0.0f);
+    SIXTEEN(s, some, sum_lanes(g + (j + k) * R, rows))
+    const V total = sums16(s);
+    SIXTEEN(s, some, centred_lanes(g + (j + k) * R, x + (j + k) * R, mean[j + k], rows))
+    const V along = sums16(s) * i;
+    if (on_gamma)
+      store_part(on_gamma + j, along, 0, (int)some);
+    if (on_beta)
+      store_part(on_beta + j, total, 0, (int)some);
+    if (!on_x)
+      continue;
+    STORE(factor, i * of_features(gamma, j, some, 1.0f));
+    STORE(a, total / count);
+    STORE(b, along / count * i);
+    for (long k = 0; k < some; k++)
+      for (long r = (j + k) * R; r < (j + k + 1) * R; r += 16)
+        STORE(on_x + r, factor[k] * (LOAD(g + r) - a[k] - (LOAD(x + r) - mean[j + k]) * b[k]));
+  }
+}
+
+/* The gradients of that on gamma, beta and x, of those that are asked for, given the one on y: Ioffe and Szegedy (2015),
+   section 3, in closed form. */
+static void feature_norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,
+                               const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x) {
+  if (rows == 32)
+    norms_back(x, g, lo, hi, 32, 32, gamma, mean, inverse, on_gamma, on_beta, on_x);
+  else
+    norms_back(x, g, lo, hi, R, rows, gamma, mean, inverse, on_gamma, on_beta, on_x);
 }
 
 /* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each

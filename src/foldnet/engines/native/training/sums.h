@@ -20,8 +20,6 @@ SUM_LANES(sum, (const float *x, long rows), LOAD(x + r))
 
 SUM_ROWS(sum, (const float *x, long rows), (x, rows))
 
-SUM_LANES(dot, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
-
 SUM_LANES(counted, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
 
 SUM_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows))

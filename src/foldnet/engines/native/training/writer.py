@@ -21,6 +21,7 @@ from foldnet.codegen.names import Namespace
 from foldnet.codegen.tiles import Tile
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage, Total
 from foldnet.engines.native.training.dense import dense, turned_dense
+from foldnet.engines.native.training.dots import Dots
 from foldnet.engines.native.training.functions import Function, JointLoop, written
 from foldnet.engines.native.training.places import Places
 from foldnet.engines.native.training.products import known_product, shared_product
@@ -52,6 +53,7 @@ class BatchWriter(Places):
     Attributes:
         lines: of C so far.
         tiles: that products of known size are made of.
+        dot_sums: that gradients of kernels of few units are made of.
         any_product: whether one of a size that is known only when the program runs is called.
         threaded: whether threads share each operation.
         by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
@@ -65,6 +67,7 @@ class BatchWriter(Places):
         super().__init__(program)
         self.lines: list[str | JointLoop] = []
         self.tiles: dict[Tile, None] = {}
+        self.dot_sums: dict[Dots, None] = {}
         self.any_product = False
         self._seals: list[int] = []
         self._open: tuple[int, list[str]] = (-1, [])
@@ -133,6 +136,12 @@ class BatchWriter(Places):
     ) -> list[str]:
         """C of a product of matrices that one thread computes; the arguments are those of ``product``."""
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
+
+    def dots(self, units: int, given: str) -> str:
+        """C of the sums over rows of each input's products with each of few units, see ``dots.py``."""
+        function = Dots(units)
+        self.dot_sums[function] = None
+        return f"{function.name}({given});"
 
     def adds(self, value: str) -> str:
         """C of whether a sum over rows is added to what earlier blocks gave: gradients of blocks that threads share."""

@@ -1,0 +1,105 @@
+"""C of the gradient of a kernel of few units: each element a sum over rows, sixteen elements at a time.
+
+Rows are the lanes of the sums, so that few units leave no lane idle, as they would where the units are the lanes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foldnet.codegen.tiles import either
+
+AT_ONCE = 16
+"""Elements whose sums are in registers at the same time, and are added up across their lanes together."""
+
+
+@dataclass(frozen=True)
+class Dots:
+    """The function for kernels of so many units, at most ``AT_ONCE``."""
+
+    units: int
+
+    @property
+    def name(self) -> str:
+        """Of the C function."""
+        return f"dots{self.units}"
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs' elements are summed at the same time."""
+        return AT_ONCE // self.units
+
+    def code(self) -> str:
+        """The C function."""
+        return either(self._written_out(), self._in_loops())
+
+    @property
+    def _head(self) -> str:
+        return (
+            f"static void {self.name}(const float *x, const float *g, long lo, long hi, long R, long rows, float *out,\n"
+            "    int add) {"
+        )
+
+    def _in_loops(self) -> str:
+        return f"{self._head}\n  any_dots({self.units}, x, g, lo, hi, R, rows, out, add);\n}}\n"
+
+    def _written_out(self) -> str:
+        units, inputs = range(self.units), range(self.inputs)
+        sums = [[f"s{i}x{j}" for j in units] for i in inputs]
+        ends = [f"x{i} = i + {i} < hi ? x0 + {i} * R : x0" for i in inputs if i]
+        lines = [
+            self._head,
+            f"  for (long i = lo; i < hi; i += {self.inputs}) {{",
+            f"    const float *{', *'.join(['x0 = x + i * R', *ends])}, *y = g;",
+            f"    V {', '.join(f'{s} = {{0}}' for row in sums for s in row)};",
+            "    long step = R, whole = rows / 16 * 16, rest = rows % 16;",
+            # The rows that fill no vector go round once more, with zeros in the place of what follows them.
+            f"    float padded[{16 * (self.units + self.inputs)}];",
+            "    for (;;) {",
+            "      for (long r = 0; r < whole; r += 16) {",
+            f"        const V {', '.join(f'v{i} = LOAD(x{i} + r)' for i in inputs)};",
+            "        V w;",
+        ]
+        for j in units:
+            at = f"{j} * step + r" if j > 1 else "step + r" if j else "r"
+            lines.append(f"        w = LOAD(y + {at});")
+            lines += [f"        {sums[i][j]} = MULADD(v{i}, w, {sums[i][j]});" for i in inputs]
+        lines += [
+            "      }",
+            "      if (!rest)",
+            "        break;",
+            *(
+                f"      STORE(padded + {16 * (self.units + i)}, lanes_below(LOAD(x{i} + whole), rest));\n"
+                f"      x{i} = padded + {16 * (self.units + i)};"
+                for i in inputs
+            ),
+            f"      for (long j = 0; j < {self.units}; j++)",
+            "        STORE(padded + 16 * j, lanes_below(LOAD(g + j * R + whole), rest));",
+            "      y = padded;",
+            "      step = whole = 16;",
+            "      rest = 0;",
+            "    }",
+            f"    const V s[16] = {{{', '.join(s for row in sums for s in row)}}};",
+            f"    const long left = hi - i < {self.inputs} ? hi - i : {self.inputs};",
+            f"    store_part(out + i * {self.units}, sums16(s), add, (int)left * {self.units});",
+            "  }",
+            "}",
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def any_dots() -> str:
+    """``any_dots``: what the functions compute, their number of units known when it runs."""
+    return """\
+#ifdef QUICK_TO_COMPILE
+static void any_dots(long units, const float *x, const float *g, long lo, long hi, long R, long rows, float *out, int add) {
+  for (long i = lo; i < hi; i++)
+    for (long j = 0; j < units; j++) {
+      V s = {0};
+      for (long r = 0; r < rows; r += 16)
+        s = MULADD(lanes_below(LOAD(x + i * R + r), rows - r), lanes_below(LOAD(g + j * R + r), rows - r), s);
+      out[i * units + j] = (add ? out[i * units + j] : 0.0f) + across(s);
+    }
+}
+#endif"""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.tiles import either
 
 AT_ONCE = 16
@@ -47,42 +48,35 @@ class Dots:
         units, inputs = range(self.units), range(self.inputs)
         sums = [[f"s{i}x{j}" for j in units] for i in inputs]
         ends = [f"x{i} = i + {i} < hi ? x0 + {i} * R : x0" for i in inputs if i]
+
+        def added(x: str, g: str, step: str) -> list[str]:
+            """The statements that add a vector of rows to every sum."""
+            lines = [f"const V {', '.join(f'v{i} = {x.format(i)}' for i in inputs)};", "V w;"]
+            for j in units:
+                lines.append(f"w = LOAD({plus(g, times(j, step))});")
+                lines += [f"{sums[i][j]} = MULADD(v{i}, w, {sums[i][j]});" for i in inputs]
+            return lines
+
         lines = [
             self._head,
-            f"  for (long i = lo; i < hi; i += {self.inputs}) {{",
-            f"    const float *{', *'.join(['x0 = x + i * R', *ends])}, *y = g;",
-            f"    V {', '.join(f'{s} = {{0}}' for row in sums for s in row)};",
-            "    long step = R, whole = rows / 16 * 16, rest = rows % 16;",
-            # The rows that fill no vector go round once more, with zeros in the place of what follows them.
-            f"    float padded[{16 * (self.units + self.inputs)}];",
-            "    for (;;) {",
-            "      for (long r = 0; r < whole; r += 16) {",
-            f"        const V {', '.join(f'v{i} = LOAD(x{i} + r)' for i in inputs)};",
-            "        V w;",
-        ]
-        for j in units:
-            at = f"{j} * step + r" if j > 1 else "step + r" if j else "r"
-            lines.append(f"        w = LOAD(y + {at});")
-            lines += [f"        {sums[i][j]} = MULADD(v{i}, w, {sums[i][j]});" for i in inputs]
-        lines += [
-            "      }",
-            "      if (!rest)",
-            "        break;",
-            *(
-                f"      STORE(padded + {16 * (self.units + i)}, lanes_below(LOAD(x{i} + whole), rest));\n"
-                f"      x{i} = padded + {16 * (self.units + i)};"
-                for i in inputs
-            ),
-            f"      for (long j = 0; j < {self.units}; j++)",
-            "        STORE(padded + 16 * j, lanes_below(LOAD(g + j * R + whole), rest));",
-            "      y = padded;",
-            "      step = whole = 16;",
-            "      rest = 0;",
-            "    }",
-            f"    const V s[16] = {{{', '.join(s for row in sums for s in row)}}};",
-            f"    const long left = hi - i < {self.inputs} ? hi - i : {self.inputs};",
-            f"    store_part(out + i * {self.units}, sums16(s), add, (int)left * {self.units});",
-            "  }",
+            "const long whole = rows / 16 * 16, rest = rows % 16;",
+            # The rows that fill no vector, with zeros in the place of what follows them.
+            f"float last[{16 * self.units}];",
+            f"for (long j = 0; j < {self.units} && rest; j++)",
+            "STORE(last + 16 * j, lanes_below(LOAD(g + j * R + whole), rest));",
+            f"for (long i = lo; i < hi; i += {self.inputs}) {{",
+            f"const float *{', *'.join(['x0 = x + i * R', *ends])};",
+            f"V {', '.join(f'{s} = {{0}}' for row in sums for s in row)};",
+            "for (long r = 0; r < whole; r += 16) {",
+            *added("LOAD(x{} + r)", "g + r", "R"),
+            "}",
+            "if (rest) {",
+            *added("lanes_below(LOAD(x{} + whole), rest)", "last", "16"),
+            "}",
+            f"const V s[16] = {{{', '.join(s for row in sums for s in row)}}};",
+            f"const long left = hi - i < {self.inputs} ? hi - i : {self.inputs};",
+            f"store_part(out + i * {self.units}, sums16(s), add, (int)left * {self.units});",
+            "}",
             "}",
             "",
         ]

@@ -326,12 +326,11 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
             assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
-    e.add(
+    e.add_ahead(
         f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, "
         f"{each}, LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
         f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
     )
-    e.wait()
     x = e.spread(node.inputs[0], shape)
     operands = [e.write(node.output), x, factor, *([addend] if addend else [])]
     e.nest(shape, operands, lambda y, x, f, *d: f"{y} = {x} * {f}{' + ' + d[0] if d else ''};")

@@ -36,14 +36,19 @@ static inline V inverse_root(V x) {
   return LOAD(y);
 }
 
-/* Puts so many vectors, given by C of `k`, side by side; zeros after them. */
-#define SIXTEEN(s, some, vector)   \
-  for (long k = 0; k < 16; k++) \
-    s[k] = k < some ? vector : (V){0};
+/* Puts so many vectors, given by C of `k`, side by side; zeros after them. With few rows, written out. */
+#define SIXTEEN(s, some, few, vector)                          \
+  if (few) {                                                   \
+    _Pragma("GCC unroll 16") for (long k = 0; k < 16; k++)     \
+      s[k] = k < some ? vector : (V){0};                       \
+  } else {                                                     \
+    for (long k = 0; k < 16; k++)                              \
+      s[k] = k < some ? vector : (V){0};                       \
+  }
 
 static inline __attribute__((always_inline)) void norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma, const float *beta,
                   float *moving_mean, float *moving_variance, float *mean, float *inverse, float epsilon,
-                  const double *moves, int training) {
+                  const double *moves, int training, const int few) {
   for (long j = lo, some; j < hi; j += some) {
     some = normalized_at_once(R, hi - j);
     V m = of_features(moving_mean, j, some, 0.0f), v = of_features(moving_variance, j, some, 0.0f), s[16];
@@ -51,10 +56,10 @@ static inline __attribute__((always_inline)) void norms(const float *x, float *y
     if (training) {
       const V old_mean = m, old_variance = v;
       const float count = (float)rows;
-      SIXTEEN(s, some, sum_lanes(x + (j + k) * R, rows))
+      SIXTEEN(s, some, few, sum_lanes(x + (j + k) * R, rows))
       m = sums16(s) / count;
       STORE(ms, m);
-      SIXTEEN(s, some, spread_lanes(x + (j + k) * R, ms[k], rows))
+      SIXTEEN(s, some, few, spread_lanes(x + (j + k) * R, ms[k], rows))
       v = sums16(s) / count;
       store_part(moving_mean + j, old_mean * (float)moves[0] + m * (float)moves[1], 0, (int)some);
       store_part(moving_variance + j, old_variance * (float)moves[2] + v * (float)moves[3], 0, (int)some);
@@ -77,22 +82,23 @@ static void feature_norms(const float *x, float *y, long lo, long hi, long R, lo
                           const float *beta, float *moving_mean, float *moving_variance, float *mean, float *inverse,
                           float epsilon, const double *moves, int training) {
   if (rows == 32)
-    norms(x, y, lo, hi, 32, 32, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training);
+    norms(x, y, lo, hi, 32, 32, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training, 1);
   else
-    norms(x, y, lo, hi, R, rows, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training);
+    norms(x, y, lo, hi, R, rows, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training, 0);
 }
 
 static inline __attribute__((always_inline)) void norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,
-                       const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x) {
+                       const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x,
+                       const int few) {
   const float count = (float)rows;
   for (long j = lo, some; j < hi; j += some) {
     some = normalized_at_once(R, hi - j);
     V s[16];
     float factor[16], a[16], b[16];
     const V i = of_features(inverse, j, some, 0.0f);
-    SIXTEEN(s, some, sum_lanes(g + (j + k) * R, rows))
+    SIXTEEN(s, some, few, sum_lanes(g + (j + k) * R, rows))
     const V total = sums16(s);
-    SIXTEEN(s, some, centred_lanes(g + (j + k) * R, x + (j + k) * R, mean[j + k], rows))
+    SIXTEEN(s, some, few, centred_lanes(g + (j + k) * R, x + (j + k) * R, mean[j + k], rows))
     const V along = sums16(s) * i;
     if (on_gamma)
       store_part(on_gamma + j, along, 0, (int)some);
@@ -114,9 +120,9 @@ static inline __attribute__((always_inline)) void norms_back(const float *x, con
 static void feature_norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,
                                const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x) {
   if (rows == 32)
-    norms_back(x, g, lo, hi, 32, 32, gamma, mean, inverse, on_gamma, on_beta, on_x);
+    norms_back(x, g, lo, hi, 32, 32, gamma, mean, inverse, on_gamma, on_beta, on_x, 1);
   else
-    norms_back(x, g, lo, hi, R, rows, gamma, mean, inverse, on_gamma, on_beta, on_x);
+    norms_back(x, g, lo, hi, R, rows, gamma, mean, inverse, on_gamma, on_beta, on_x, 0);
 }
 
 /* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each

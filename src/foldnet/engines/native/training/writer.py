@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -77,6 +78,11 @@ class BatchWriter(Places):
         self.threaded = self.work() >= THREADED_FROM
         mixed = any(node.op.mixes_rows or node.op.moves for node in self.forward)
         self.by_blocks = not mixed
+        #: How many operations read the array of this name; more for what is read at the end of a step.
+        self._reads: dict[str, int] = {}
+        for value in [v for n in self.graph.nodes for v in dict.fromkeys(n.inputs)] + 2 * list(self.graph.outputs):
+            name = self.names.value(self.roots[value])
+            self._reads[name] = self._reads.get(name, 0) + 1
         self._adding = False
 
     def announce(self, comment: str) -> None:
@@ -168,6 +174,21 @@ class BatchWriter(Places):
             self.barrier()
             self._open = (-1, [])
 
+    def add_ahead(self, line: str) -> None:
+        """Append a statement, or put it before a loop over elements that is open to further statements, which stays open.
+
+        For what neither reads nor writes what the loop's statements do.
+        """
+        end, heads = self._open
+        if self.threaded or end != len(self.lines):
+            self.add(line)
+            self.wait()
+            return
+        at = next(k for k in reversed(range(end)) if isinstance(self.lines[k], JointLoop))
+        self.lines[at:at] = added = [*self._announced(), line]
+        self._seals = [seal + len(added) * (seal > at) for seal in self._seals]
+        self._open = (len(self.lines), heads)
+
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""
         self._comment = ""
@@ -239,11 +260,29 @@ class BatchWriter(Places):
         joined = all(o.base in self._declared for o in operands)
         if joined and self._open == (len(self.lines), heads):
             self._statements[-1].append("\n".join([*self._announced(), text]))
+            self._pass_on(self._statements[-1], operands)
         else:
             self._statements.append([text])
             self.add(JointLoop(heads, self._statements[-1]))
             self.wait()
         self._open = (len(self.lines), heads) if joined else (-1, [])
+
+    def _pass_on(self, statements: list[str], operands: Sequence[Operand]) -> None:
+        """Have a loop's last statement get from the one before, without an array, what nothing else reads."""
+        *before, last = statements
+        for operand in operands:
+            written = f"{operand.base}[r]"
+            if operand.written or operand.kind != "float" or self._reads.get(operand.base) != 1:
+                continue
+            at = next((k for k, text in enumerate(before) if text.count(f"{written} = ") == 1), -1)
+            if at < 0 or before[at].count(written) != 1 or any(written in text for text in before[at + 1 :]):
+                continue
+            # Without the layer's number, so that the loops of like layers have the same text.
+            here = f"{re.sub(r'_[0-9]+$', '', operand.base)}_value"
+            if any(f" {here} = " in text for text in before):
+                continue
+            statements[at] = before[at].replace(f"{written} = ", f"const float {here} = ")
+            statements[-1] = last = last.replace(written, here)
 
     def wait(self) -> None:
         """Threads wait for each other, so that all see what has been written; inside a loop, only after it."""

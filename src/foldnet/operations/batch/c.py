@@ -207,11 +207,10 @@ def _norm_of_features(e: StepWriter, op: BatchNorm, p: _Parts, result: str) -> N
     """The same where each feature has a number a row: by a function, many features at a time."""
     x, y, moving_mean, moving_variance = (e.place(v) for v in (p.x, result, *p.operands[1:3]))
     gamma, beta = (e.place(v) if v else "NULL" for v in (p.gamma, p.beta))
-    # In order: the C reads them from the first one's place.
-    first, *_ = [e.layout.number(v) for v in (op.momentum, 1 - op.momentum) * 2]
+    numbers = ", ".join(f"(float){e.layout.number(v)}" for v in (op.epsilon, op.momentum, 1 - op.momentum))
     e.add(
         f"feature_norms({x}, {y}, LOW({p.size}), HIGH({p.size}), R, rows, {gamma}, {beta}, {moving_mean}, {moving_variance}, "
-        f"{p.mean}, {p.inverse}, (float){e.layout.number(op.epsilon)}, &{first}, TRAINING);"
+        f"{p.mean}, {p.inverse}, {numbers}, TRAINING);"
     )
     e.wait()
 

@@ -48,7 +48,7 @@ static inline V inverse_root(V x) {
 
 static inline __attribute__((always_inline)) void norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma, const float *beta,
                   float *moving_mean, float *moving_variance, float *mean, float *inverse, float epsilon,
-                  const double *moves, int training, const int few) {
+                  float keep, float take, int training, const int few) {
   for (long j = lo, some; j < hi; j += some) {
     some = normalized_at_once(R, hi - j);
     V m = of_features(moving_mean, j, some, 0.0f), v = of_features(moving_variance, j, some, 0.0f), s[16];
@@ -61,8 +61,8 @@ static inline __attribute__((always_inline)) void norms(const float *x, float *y
       STORE(ms, m);
       SIXTEEN(s, some, few, spread_lanes(x + (j + k) * R, ms[k], rows))
       v = sums16(s) / count;
-      store_part(moving_mean + j, old_mean * (float)moves[0] + m * (float)moves[1], 0, (int)some);
-      store_part(moving_variance + j, old_variance * (float)moves[2] + v * (float)moves[3], 0, (int)some);
+      store_part(moving_mean + j, old_mean * keep + m * take, 0, (int)some);
+      store_part(moving_variance + j, old_variance * keep + v * take, 0, (int)some);
     }
     const V i = inverse_root(v + epsilon);
     store_part(mean + j, m, 0, (int)some);
@@ -77,14 +77,14 @@ static inline __attribute__((always_inline)) void norms(const float *x, float *y
 }
 
 /* Normalizes features lo to hi by the statistics of their rows, which move the moving ones, or by those alone.
-   `moves` has how much of the moving mean is kept and of the new one taken, then the same of the variance. */
+   `keep` and `take` are how much of the moving ones is kept, and how much of the new ones taken. */
 static void feature_norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma,
                           const float *beta, float *moving_mean, float *moving_variance, float *mean, float *inverse,
-                          float epsilon, const double *moves, int training) {
+                          float epsilon, float keep, float take, int training) {
   if (rows == 32)
-    norms(x, y, lo, hi, 32, 32, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training, 1);
+    norms(x, y, lo, hi, 32, 32, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, keep, take, training, 1);
   else
-    norms(x, y, lo, hi, R, rows, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, moves, training, 0);
+    norms(x, y, lo, hi, R, rows, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, keep, take, training, 0);
 }
 
 static inline __attribute__((always_inline)) void norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,

@@ -277,11 +277,12 @@ class BatchWriter(Places):
             at = next((k for k, text in enumerate(before) if text.count(f"{written} = ") == 1), -1)
             if at < 0 or before[at].count(written) != 1 or any(written in text for text in before[at + 1 :]):
                 continue
-            # Without the layer's number, so that the loops of like layers have the same text.
+            # No const, at which a statement would get braces around it. Without the layer's number, so that the loops of
+            # like layers have the same text.
             here = f"{re.sub(r'_[0-9]+$', '', operand.base)}_value"
             if any(f" {here} = " in text for text in before):
                 continue
-            statements[at] = before[at].replace(f"{written} = ", f"const float {here} = ")
+            statements[at] = before[at].replace(f"{written} = ", f"float {here} = ")
             statements[-1] = last = last.replace(written, here)
 
     def wait(self) -> None:

@@ -77,10 +77,7 @@ class StepWriter(Writer, Protocol):
         """The same for the thread that comes here: the whole of it."""
 
     def add_ahead(self, line: str) -> None:
-        """Append a statement, or put it before a loop over elements that is open to further statements, which stays open.
-
-        For what neither reads nor writes what the loop's statements do.
-        """
+        """Append a statement that depends on no other, or put it ahead of some that a loop over elements may join."""
 
     def dots(self, units: int, given: str) -> str:
         """C of the sums over rows of each input's products with each of few units; ``given``: the other arguments."""

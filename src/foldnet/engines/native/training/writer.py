@@ -175,16 +175,17 @@ class BatchWriter(Places):
             self._open = (-1, [])
 
     def add_ahead(self, line: str) -> None:
-        """Append a statement, or put it before a loop over elements that is open to further statements, which stays open.
+        """Append a statement, or put it ahead of the operation before a loop over elements, which stays open to others.
 
-        For what neither reads nor writes what the loop's statements do.
+        For what depends on no other statement. Ahead of a product it is done while its operands are waited for.
         """
         end, heads = self._open
         if self.threaded or end != len(self.lines):
             self.add(line)
             self.wait()
             return
-        at = next(k for k in reversed(range(end)) if isinstance(self.lines[k], JointLoop))
+        opened = next(k for k in reversed(range(end)) if isinstance(self.lines[k], JointLoop))
+        at = [0, 0, *(seal for seal in self._seals if seal <= opened)][-2]
         self.lines[at:at] = added = [*self._announced(), line]
         self._seals = [seal + len(added) * (seal > at) for seal in self._seals]
         self._open = (len(self.lines), heads)

@@ -149,10 +149,12 @@ static inline void turn_of(float v, float *c, float *s) {
   *s = q == 1.0f ? cs : q == 2.0f ? -sn : q == 3.0f ? -cs : sn;
 }
 
-typedef uint32_t VU __attribute__((vector_size(64)));
-
-static inline V choose(VI mask, float yes, float no) {
-  return (V)((mask & (VI)SPREAD(yes)) | (~mask & (VI)SPREAD(no)));
+/* For each number whether it is at most `last`: one value or another. */
+static inline void choose(float *to, VI x, uint32_t last, float yes, float no) {
+  uint32_t drawn[16] __attribute__((aligned(64)));
+  memcpy(drawn, &x, sizeof drawn);
+  FREELY for (int k = 0; k < 16; k++)
+    to[k] = drawn[k] <= last ? yes : no;
 }
 
 /* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on. Kind 0 zeroes what draws a number
@@ -161,9 +163,11 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
                           long hi, int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
-  const int all = threshold >= 4294967296.0;
-  const uint32_t limit = all ? 0 : (uint32_t)threshold;
-  const VI everything = all ? ~(VI){0} : (VI){0};
+  const uint32_t last = threshold >= 1.0 ? (uint32_t)(threshold - 1.0) : 0;
+  if (threshold < 1.0) {
+    low = high;
+    addend_low = addend_high;
+  }
   uint64_t keys[20];
   key_schedule(keys, key);
   for (long first = 0; first < R; first += 32)
@@ -181,10 +185,9 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
 #pragma GCC unroll 4
           for (long k = 0; k < 4; k++)
             if (q * 4 + k < count) {
-              const VI gone = (VI)((VU)x[k] < limit) | everything;
-              STORE(factor + (q * 4 + k) * R + r, choose(gone, low, high));
+              choose(factor + (q * 4 + k) * R + r, x[k], last, low, high);
               if (addend)
-                STORE(addend + (q * 4 + k) * R + r, choose(gone, addend_low, addend_high));
+                choose(addend + (q * 4 + k) * R + r, x[k], last, addend_low, addend_high);
             }
           continue;
         }

@@ -26,9 +26,7 @@ def branches():
         h = layers.Dense(units)(logarithm)
         h = layers.BatchNormalization(scale=k % 3 != 1, center=k % 3 != 2, momentum=0.7)(h)
         parts.append(ops.tanh(h))
-    return programs.program(
-        Model(x, layers.Dense(1)(layers.Concatenate()(parts))), update=programs.sgd()
-    )
+    return programs.program(Model(x, layers.Dense(1)(layers.Concatenate()(parts))), update=programs.sgd())
 
 
 def trained(engine, p, batch):
@@ -52,7 +50,9 @@ def test_gradients_and_statistics_are_the_references_with_the_same_bits_however_
         expected = trained(ReferenceTraining(p), p, batch)
         for v in p.variables:
             assert shipped[v.name].tobytes() == other[v.name].tobytes(), (batch, v.name)
-            np.testing.assert_allclose(shipped[v.name], expected[v.name], 2e-4, 2e-5, err_msg=f"{batch} {v.name}")
+            np.testing.assert_allclose(
+                shipped[v.name], expected[v.name], 2e-4, 2e-5, err_msg=f"{batch} {v.name}"
+            )
 
 
 def dropped(twice):

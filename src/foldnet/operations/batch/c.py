@@ -208,16 +208,29 @@ def _norm_of_features(e: StepWriter, op: BatchNorm, p: _Parts, result: str) -> N
     x, y, moving_mean, moving_variance = (e.place(v) for v in (p.x, result, *p.operands[1:3]))
     gamma, beta = (e.place(v) if v else "NULL" for v in (p.gamma, p.beta))
     numbers = ", ".join(f"(float){e.layout.number(v)}" for v in (op.epsilon, op.momentum, 1 - op.momentum))
-    e.add(
-        f"feature_norms({x}, {y}, LOW({p.size}), HIGH({p.size}), R, rows, {gamma}, {beta}, {moving_mean}, {moving_variance}, "
-        f"{p.mean}, {p.inverse}, {numbers}, TRAINING);"
-    )
+    given = [
+        x,
+        y,
+        f"LOW({p.size})",
+        f"HIGH({p.size})",
+        "R",
+        "rows",
+        gamma,
+        beta,
+        moving_mean,
+        moving_variance,
+    ]
+    e.add(f"feature_norms({', '.join([*given, p.mean, p.inverse, numbers, 'TRAINING'])});")
     e.wait()
 
 
-def _norm_gradient_of_features(e: StepWriter, op: NormGradient, p: _Parts, g: str, results: Sequence[str]) -> None:
+def _norm_gradient_of_features(
+    e: StepWriter, op: NormGradient, p: _Parts, g: str, results: Sequence[str]
+) -> None:
     left = list(results)
-    on_x, on_gamma, on_beta = (e.place(left.pop(0)) if on else "NULL" for on in (op.on_x, op.on_gamma, op.on_beta))
+    on_x, on_gamma, on_beta = (
+        e.place(left.pop(0)) if on else "NULL" for on in (op.on_x, op.on_gamma, op.on_beta)
+    )
     x, gradient, gamma = e.place(p.x), e.place(g), e.place(p.gamma) if p.gamma else "NULL"
     e.add(
         f"feature_norms_back({x}, {gradient}, LOW({p.size}), HIGH({p.size}), R, rows, {gamma}, {p.mean}, {p.inverse}, "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.tiles import either
+from foldnet.engines.native.training.functions import indented
 
 AT_ONCE = 16
 """Elements whose sums are in registers at the same time, and are added up across their lanes together."""
@@ -36,10 +37,8 @@ class Dots:
 
     @property
     def _head(self) -> str:
-        return (
-            f"static void {self.name}(const float *x, const float *g, long lo, long hi, long R, long rows, float *out,\n"
-            "    int add) {"
-        )
+        given = "const float *x, const float *g, long lo, long hi, long R, long rows, float *out, int add"
+        return f"static void {self.name}({given}) {{"
 
     def _in_loops(self) -> str:
         return f"{self._head}\n  any_dots({self.units}, x, g, lo, hi, R, rows, out, add);\n}}\n"
@@ -47,7 +46,7 @@ class Dots:
     def _written_out(self) -> str:
         units, inputs = range(self.units), range(self.inputs)
         sums = [[f"s{i}x{j}" for j in units] for i in inputs]
-        ends = [f"x{i} = i + {i} < hi ? x0 + {i} * R : x0" for i in inputs if i]
+        ends = [f"x{i} = i + {i} < hi ? {plus('x0', times(i, 'R'))} : x0" for i in inputs if i]
 
         def added(x: str, g: str, step: str) -> list[str]:
             """The statements that add a vector of rows to every sum."""
@@ -57,8 +56,7 @@ class Dots:
                 lines += [f"{sums[i][j]} = MULADD(v{i}, w, {sums[i][j]});" for i in inputs]
             return lines
 
-        lines = [
-            self._head,
+        body = [
             "const long whole = rows / 16 * 16, rest = rows % 16;",
             # The rows that fill no vector, with zeros in the place of what follows them.
             f"float last[{16 * self.units}];",
@@ -66,7 +64,7 @@ class Dots:
             "STORE(last + 16 * j, lanes_below(LOAD(g + j * R + whole), rest));",
             f"for (long i = lo; i < hi; i += {self.inputs}) {{",
             f"const float *{', *'.join(['x0 = x + i * R', *ends])};",
-            f"V {', '.join(f'{s} = {{0}}' for row in sums for s in row)};",
+            *(f"V {', '.join(f'{s} = {{0}}' for s in row)};" for row in sums),
             "for (long r = 0; r < whole; r += 16) {",
             *added("LOAD(x{} + r)", "g + r", "R"),
             "}",
@@ -77,17 +75,16 @@ class Dots:
             f"const long left = hi - i < {self.inputs} ? hi - i : {self.inputs};",
             f"store_part(out + i * {self.units}, sums16(s), add, (int)left * {self.units});",
             "}",
-            "}",
-            "",
         ]
-        return "\n".join(lines)
+        return "\n".join([self._head, *indented(body, 1), "}", ""])
 
 
 def any_dots() -> str:
     """``any_dots``: what the functions compute, their number of units known when it runs."""
     return """\
 #ifdef QUICK_TO_COMPILE
-static void any_dots(long units, const float *x, const float *g, long lo, long hi, long R, long rows, float *out, int add) {
+static void any_dots(long units, const float *x, const float *g, long lo, long hi, long R, long rows, float *out,
+                     int add) {
   for (long i = lo; i < hi; i++)
     for (long j = 0; j < units; j++) {
       V s = {0};

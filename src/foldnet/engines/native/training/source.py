@@ -276,12 +276,14 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
     # The loop over a fit calls what every program has, and each product is of tiles.
     fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
-    tiles = [made.code() for made in (*e.tiles, *e.dot_sums)]
+    tiles = [*(tile.code() for tile in e.tiles), *(dots.code() for dots in e.dot_sums)]
     products = [any_product()] if e.any_product else []
     called = needed(kernels, body)
     functions, threads = maths.functions_for(called + body, inlined=True), header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
-    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of, any_dots()])
+    library = "\n\n".join(
+        [runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of, any_dots()]
+    )
     return "\n".join(
         [
             *(part for part in own if part),

@@ -80,7 +80,9 @@ class BatchWriter(Places):
         self.by_blocks = not mixed
         #: How many operations read the array of this name; more for what is read at the end of a step.
         self._reads: dict[str, int] = {}
-        for value in [v for n in self.graph.nodes for v in dict.fromkeys(n.inputs)] + 2 * list(self.graph.outputs):
+        for value in [v for n in self.graph.nodes for v in dict.fromkeys(n.inputs)] + 2 * list(
+            self.graph.outputs
+        ):
             name = self.names.value(self.roots[value])
             self._reads[name] = self._reads.get(name, 0) + 1
         self._adding = False
@@ -278,8 +280,8 @@ class BatchWriter(Places):
             at = next((k for k, text in enumerate(before) if text.count(f"{written} = ") == 1), -1)
             if at < 0 or before[at].count(written) != 1 or any(written in text for text in before[at + 1 :]):
                 continue
-            # No const, at which a statement would get braces around it. Without the layer's number, so that the loops of
-            # like layers have the same text.
+            # Without the layer's number, so that loops of like layers have the same text; and without const, at which a
+            # statement would get braces around it.
             here = f"{re.sub(r'_[0-9]+$', '', operand.base)}_value"
             if any(f" {here} = " in text for text in before):
                 continue

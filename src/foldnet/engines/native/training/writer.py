@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -73,6 +74,7 @@ class BatchWriter(Places):
         self._seals: list[int] = []
         self._open: tuple[int, list[str]] = (-1, [])
         self._statements: list[list[str]] = []
+        self._handed_on: list[tuple[list[str], str]] = []
         self._inside = 0
         self._comment = ""
         self.threaded = self.work() >= THREADED_FROM
@@ -199,6 +201,7 @@ class BatchWriter(Places):
 
     def function(self, name: str, parameters: str, arguments: str) -> Function:
         """The statements so far as a C function, with declarations of its arrays; then start again."""
+        self._hand_on()
         groups: list[list[str]] = []
         done = 0
         for end in [*self._seals, len(self.lines)]:
@@ -263,30 +266,35 @@ class BatchWriter(Places):
         joined = all(o.base in self._declared for o in operands)
         if joined and self._open == (len(self.lines), heads):
             self._statements[-1].append("\n".join([*self._announced(), text]))
-            self._pass_on(self._statements[-1], operands)
+            read = [o.base for o in operands if not o.written and o.kind == "float"]
+            self._handed_on += [(self._statements[-1], base) for base in read if self._reads.get(base) == 1]
         else:
             self._statements.append([text])
             self.add(JointLoop(heads, self._statements[-1]))
             self.wait()
         self._open = (len(self.lines), heads) if joined else (-1, [])
 
-    def _pass_on(self, statements: list[str], operands: Sequence[Operand]) -> None:
-        """Have a loop's last statement get from the one before, without an array, what nothing else reads."""
-        *before, last = statements
-        for operand in operands:
-            written = f"{operand.base}[r]"
-            if operand.written or operand.kind != "float" or self._reads.get(operand.base) != 1:
+    def _hand_on(self) -> None:
+        """Have loops hand on from statement to statement, without an array, what nothing else reads."""
+        text = "\n".join(line for part in self.lines for line in written(part))
+        words = Counter(re.findall(r"\b[a-z]\w*", text)) if self._handed_on else {}
+        for statements, base in self._handed_on:
+            element, write = f"{base}[r]", f"{base}[r] = "
+            at = next((k for k, text in enumerate(statements) if write in text), -1)
+            own = statements[at].split("\n")
+            # What a statement declares is in braces with it.
+            if at < 0 or any(line.startswith("const ") for line in own) or statements[at].count(element) != 1:
                 continue
-            at = next((k for k, text in enumerate(before) if text.count(f"{written} = ") == 1), -1)
-            if at < 0 or before[at].count(written) != 1 or any(written in text for text in before[at + 1 :]):
+            if sum(text.count(element) for text in statements[at:]) != words[base]:
                 continue
             # Without the layer's number, so that loops of like layers have the same text; and without const, at which a
             # statement would get braces around it.
-            here = f"{re.sub(r'_[0-9]+$', '', operand.base)}_value"
-            if any(f" {here} = " in text for text in before):
+            here = f"{re.sub(r'_[0-9]+$', '', base)}_value"
+            if any(f" {here} = " in text for text in statements):
                 continue
-            statements[at] = before[at].replace(f"{written} = ", f"float {here} = ")
-            statements[-1] = last = last.replace(written, here)
+            statements[at] = statements[at].replace(write, f"float {here} = ")
+            statements[at + 1 :] = [text.replace(element, here) for text in statements[at + 1 :]]
+        self._handed_on = []
 
     def wait(self) -> None:
         """Threads wait for each other, so that all see what has been written; inside a loop, only after it."""

@@ -46,22 +46,24 @@ class Dots:
     def _written_out(self) -> str:
         units, inputs = range(self.units), range(self.inputs)
         sums = [[f"s{i}x{j}" for j in units] for i in inputs]
+        j = "j" if self.units != 1 else 0
         ends = [f"x{i} = i + {i} < hi ? {plus('x0', times(i, 'R'))} : x0" for i in inputs if i]
 
         def added(x: str, g: str, step: str) -> list[str]:
             """The statements that add a vector of rows to every sum."""
             lines = [f"const V {', '.join(f'v{i} = {x.format(i)}' for i in inputs)};", "V w;"]
-            for j in units:
-                lines.append(f"w = LOAD({plus(g, times(j, step))});")
-                lines += [f"{sums[i][j]} = MULADD(v{i}, w, {sums[i][j]});" for i in inputs]
+            for unit in units:
+                lines.append(f"w = LOAD({plus(g, times(unit, step))});")
+                lines += [f"{sums[i][unit]} = MULADD(v{i}, w, {sums[i][unit]});" for i in inputs]
             return lines
 
         body = [
             "const long whole = rows / 16 * 16, rest = rows % 16;",
             # The rows that fill no vector, with zeros in the place of what follows them.
             f"float last[{16 * self.units}];",
-            f"for (long j = 0; j < {self.units} && rest; j++)",
-            "STORE(last + 16 * j, lanes_below(LOAD(g + j * R + whole), rest));",
+            "if (rest)",
+            *([f"for (long j = 0; j < {self.units}; j++)"] if self.units != 1 else []),
+            f"STORE({plus('last', times(16, j))}, lanes_below(LOAD({plus('g', times(j, 'R'), 'whole')}), rest));",
             f"for (long i = lo; i < hi; i += {self.inputs}) {{",
             f"const float *{', *'.join(['x0 = x + i * R', *ends])};",
             *(f"V {', '.join(f'{s} = {{0}}' for s in row)};" for row in sums),

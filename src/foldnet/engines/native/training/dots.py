@@ -44,7 +44,9 @@ class Dots:
         return f"{self._head}\n  any_dots({self.units}, x, g, lo, hi, R, rows, out, add);\n}}\n"
 
     def _written_out(self) -> str:
-        units, inputs = range(self.units), range(self.inputs)
+        all_inputs = self.inputs
+        units, inputs = range(self.units), range(all_inputs)
+        stored = times("left" if all_inputs != 1 else 1, self.units)
         sums = [[f"s{i}x{j}" for j in units] for i in inputs]
         j = "j" if self.units != 1 else 0
         ends = [f"x{i} = i + {i} < hi ? {plus('x0', times(i, 'R'))} : x0" for i in inputs if i]
@@ -74,8 +76,12 @@ class Dots:
             *added("lanes_below(LOAD(x{} + whole), rest)", "last", "16"),
             "}",
             f"const V s[16] = {{{', '.join(s for row in sums for s in row)}}};",
-            f"const long left = hi - i < {self.inputs} ? hi - i : {self.inputs};",
-            f"store_part(out + i * {self.units}, sums16(s), add, (int)left * {self.units});",
+            *(
+                [f"const int left = hi - i < {all_inputs} ? (int)(hi - i) : {all_inputs};"]
+                if all_inputs != 1
+                else []
+            ),
+            f"store_part({plus('out', times('i', self.units))}, sums16(s), add, {stored});",
             "}",
         ]
         return "\n".join([self._head, *indented(body, 1), "}", ""])

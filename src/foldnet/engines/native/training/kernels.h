@@ -11,8 +11,7 @@ static void feature_sums(const float *x, long lo, long hi, long R, long rows, fl
     V s[16];
 #pragma GCC unroll 16
     for (int k = 0; k < 16; k++)
-      if (k < some)
-        s[k] = sum_lanes(x + (j + k) * R, rows);
+      s[k] = k < some ? sum_lanes(x + (j + k) * R, rows) : (V){0};
     store_part(out + j, sums16(s), add, some);
   }
 }

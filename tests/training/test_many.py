@@ -14,6 +14,7 @@ from foldnet.callbacks import Callback, EarlyStopping, LambdaCallback
 from foldnet.engines.native.training.program import NativeTraining
 from foldnet.errors import ConfigError, InputError
 from foldnet.metrics import Metric
+from foldnet.training.fit_arguments import FitArguments
 from foldnet.utils import set_random_seed
 
 RNG = np.random.default_rng(0)
@@ -314,3 +315,13 @@ def test_ctrl_c(quick_compiler):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "usable" in done.stdout
+
+
+def test_what_is_for_all_networks_is_checked_once(monkeypatch):
+    checked, seen = FitArguments.checked, []
+    monkeypatch.setattr(FitArguments, "checked", lambda **given: seen.append(given) or checked(**given))
+    fit_many(networks(), X, Y, epochs=1, verbose=0)
+    assert len(seen) == 1
+    histories = fit_many(networks(), X, Y, epochs=[1, 1, 2, 2, 2, 1, 1], verbose=0)
+    assert len(seen) == 4
+    assert [len(h.history["loss"]) for h in histories] == [1, 1, 2, 2, 2, 1, 1]

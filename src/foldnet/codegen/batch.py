@@ -76,6 +76,12 @@ class StepWriter(Writer, Protocol):
     ) -> list[str]:
         """The same for the thread that comes here: the whole of it."""
 
+    def add_ahead(self, line: str) -> None:
+        """Append a statement that depends on no other, or put it ahead of some that a loop over elements may join."""
+
+    def dots(self, units: int, given: str) -> str:
+        """C of the sums over rows of each input's products with each of few units; ``given``: the other arguments."""
+
     def adds(self, value: str) -> str:
         """C of whether a sum over rows is to be added to what is in its place: what earlier blocks of the batch gave.
 

@@ -240,10 +240,16 @@ def _callbacks(given: Any, number: int) -> list[Any]:
 
 
 def _fits(networks: Sequence[Network], rows: Sequence[dict[str, Any]]) -> Iterator[Callable[[], History]]:
-    given = []
+    given: list[tuple[Any, FitArguments]] = []
+    before: dict[str, Any] = {}
     for i, row in enumerate(rows):
         seed = row.pop("seeds")
-        given.append((seed, _attempt(i, FitArguments.checked, **row, verbose=0)))
+        # What is for all networks is checked once; until it is, no thread has work.
+        if given and all(value is before[name] for name, value in row.items()):
+            given.append((seed, given[-1][1]))
+        else:
+            given.append((seed, _attempt(i, FitArguments.checked, **row, verbose=0)))
+        before = row
     for i, (network, (seed, arguments)) in enumerate(zip(networks, given, strict=True)):
         _attempt(i, begin, network, arguments.x, seed)
         yield partial(_attempt, i, fit, network, arguments)

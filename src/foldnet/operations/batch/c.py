@@ -36,7 +36,7 @@ class _Parts:
     """A node's loops, operands, and the arrays that forward leaves for backward, one number per channel ``k``."""
 
     def __init__(self, e: StepWriter, op: Norm, result: str, operands: Sequence[str]) -> None:
-        self.op, self.x, self._e, self._result, self._operands = op, operands[0], e, result, operands
+        self.op, self.x, self._e, self._result, self.operands = op, operands[0], e, result, operands
         kept = e.shape(operands[1])
         self.size = prod(kept)
         self.axes = [a for a, n in enumerate(kept) if n == 1]
@@ -50,6 +50,11 @@ class _Parts:
 
     def _kept(self, what: str) -> str:
         return self._e.space(what, self.size, False, of=self._result)
+
+    @property
+    def plain(self) -> bool:
+        """Whether each feature has one number a row, and all of them count."""
+        return self.mask is None and self.loops.count == 1 and self.size == self._e.size(self.x)
 
     @property
     def k(self) -> str:
@@ -66,7 +71,7 @@ class _Parts:
 
     def own(self, index: int) -> str:
         """This channel's element of a batch-free operand."""
-        return self.here(self._e.place(self._operands[index]))
+        return self.here(self._e.place(self.operands[index]))
 
     def pointer(self, name: str, value: str, const: str = "const ") -> str:
         """The statement that gives a name to a value from the outer position on."""
@@ -168,6 +173,9 @@ def _of_the_batch(e: StepWriter, p: _Parts) -> list[str]:
 def norm(e: StepWriter, node: Node[Norm]) -> None:
     """Statistics of the batch, or the moving ones, and what they make of x."""
     p = _Parts(e, node.op, node.output, node.inputs)
+    if isinstance(node.op, BatchNorm) and p.plain:
+        _norm_of_features(e, node.op, p, node.output)
+        return
     gamma = p.here(e.place(p.gamma)) if p.gamma else ""
     beta = p.here(e.place(p.beta)) if p.beta else "0.0f"
     keep = [f"{p.here(p.mean)} = m;", f"{p.here(p.inverse)} = s;"]
@@ -195,6 +203,42 @@ def norm(e: StepWriter, node: Node[Norm]) -> None:
     )  # fmt: skip
 
 
+def _norm_of_features(e: StepWriter, op: BatchNorm, p: _Parts, result: str) -> None:
+    """The same where each feature has a number a row: by a function, many features at a time."""
+    x, y, moving_mean, moving_variance = (e.place(v) for v in (p.x, result, *p.operands[1:3]))
+    gamma, beta = (e.place(v) if v else "NULL" for v in (p.gamma, p.beta))
+    numbers = ", ".join(f"(float){e.layout.number(v)}" for v in (op.epsilon, op.momentum, 1 - op.momentum))
+    given = [
+        x,
+        y,
+        f"LOW({p.size})",
+        f"HIGH({p.size})",
+        "R",
+        "rows",
+        gamma,
+        beta,
+        moving_mean,
+        moving_variance,
+    ]
+    e.add(f"feature_norms({', '.join([*given, p.mean, p.inverse, numbers, 'TRAINING'])});")
+    e.wait()
+
+
+def _norm_gradient_of_features(
+    e: StepWriter, op: NormGradient, p: _Parts, g: str, results: Sequence[str]
+) -> None:
+    left = list(results)
+    on_x, on_gamma, on_beta = (
+        e.place(left.pop(0)) if on else "NULL" for on in (op.on_x, op.on_gamma, op.on_beta)
+    )
+    x, gradient, gamma = e.place(p.x), e.place(g), e.place(p.gamma) if p.gamma else "NULL"
+    e.add(
+        f"feature_norms_back({x}, {gradient}, LOW({p.size}), HIGH({p.size}), R, rows, {gamma}, {p.mean}, {p.inverse}, "
+        f"{on_gamma}, {on_beta}, {on_x});"
+    )
+    e.wait()
+
+
 def _to_x(e: StepWriter, p: _Parts, to: str) -> list[str]:
     """The gradient on x, given ``total`` and ``along``: Ioffe and Szegedy (2015), section 3, in closed form."""
     factor = "s" + (f" * {p.here(p.factor)}" if p.factor else "")
@@ -220,6 +264,9 @@ def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
     op = node.op
     y, g, *operands = node.inputs
     p = _Parts(e, op.of, y, operands)
+    if isinstance(op.of, BatchNorm) and p.plain:
+        _norm_gradient_of_features(e, op, p, g, node.outputs)
+        return
     results = iter(node.outputs)
     on_x = next(results) if op.on_x else ""
     through = op.on_x and not isinstance(p.op, FixedNorm)
@@ -291,12 +338,11 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
             assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
-    e.add(
+    e.add_ahead(
         f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, "
         f"{each}, LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
         f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
     )
-    e.wait()
     x = e.spread(node.inputs[0], shape)
     operands = [e.write(node.output), x, factor, *([addend] if addend else [])]
     e.nest(shape, operands, lambda y, x, f, *d: f"{y} = {x} * {f}{' + ' + d[0] if d else ''};")

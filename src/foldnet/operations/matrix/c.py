@@ -40,7 +40,7 @@ def product(w: Writer, node: Node[Product]) -> None:
     _summed(w, node, *product_loops(node.op, *map(w.shape, node.inputs)))
 
 
-DOTS_UP_TO = 3
+DOTS_UP_TO = 12
 """Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
 
 
@@ -57,7 +57,7 @@ def kernel_gradient(e: StepWriter, node: Node[KernelGradient]) -> None:
     t = "t" if several else 0
     left, right = (plus(e.place(v), times(times(t, n), "R")) for v, n in ((x, fan_in), (g, units)))
     if units <= DOTS_UP_TO:
-        e.add(f"pair_sums({left}, {right}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {to}, {add});")
+        e.add(e.dots(units, f"{left}, {right}, LOW({fan_in}), HIGH({fan_in}), R, rows, {to}, {add}"))
     else:
         blocks, panels = -(-units // 16), -(-units // 64)
         turned = e.space(f"turned {panels}", panels * 64)

@@ -11,28 +11,117 @@ static void feature_sums(const float *x, long lo, long hi, long R, long rows, fl
     V s[16];
 #pragma GCC unroll 16
     for (int k = 0; k < 16; k++)
-      if (k < some)
-        s[k] = sum_lanes(x + (j + k) * R, rows);
+      s[k] = k < some ? sum_lanes(x + (j + k) * R, rows) : (V){0};
     store_part(out + j, sums16(s), add, some);
   }
 }
 
-/* Sums over the rows of each of features lo to hi times each of `units` others: the gradient of a small kernel. */
-static void pair_sums(const float *x, const float *g, long lo, long hi, long units, long R, long rows, float *out,
-                             int add) {
-  long i = lo, j = 0;
-  for (long o = lo * units; o < hi * units; o += 16) {
-    const int some = hi * units - o < 16 ? (int)(hi * units - o) : 16;
-    V s[16];
-    for (int k = 0; k < some; k++) {
-      s[k] = dot_lanes(x + i * R, g + j * R, rows);
-      if (++j == units) {
-        j = 0;
-        i++;
-      }
-    }
-    store_part(out + o, sums16(s), add, some);
+/* How many features are normalized at a time: sixteen, or as many as the first-level cache holds rows of. */
+static inline long normalized_at_once(long R, long left) {
+  const long fitting = R > 4096 ? 1 : 4096 / R, most = fitting < 16 ? fitting : 16;
+  return left < most ? left : most;
+}
+
+/* The numbers of some features, zeros after them; without numbers, what there is instead. */
+static inline V of_features(const float *numbers, long j, long some, float otherwise) {
+  return numbers ? load_until(numbers + j, numbers + j + some) : SPREAD(otherwise);
+}
+
+static inline V inverse_root(V x) {
+  float y[16] __attribute__((aligned(64)));
+  memcpy(y, &x, sizeof y);
+  FREELY for (int k = 0; k < 16; k++)
+    y[k] = 1.0f / sqrtf(y[k]);
+  return LOAD(y);
+}
+
+/* Puts so many vectors, given by C of `k`, side by side; zeros after them. With few rows, written out. */
+#define SIXTEEN(s, some, few, vector)                          \
+  if (few) {                                                   \
+    _Pragma("GCC unroll 16") for (long k = 0; k < 16; k++)     \
+      s[k] = k < some ? vector : (V){0};                       \
+  } else {                                                     \
+    for (long k = 0; k < 16; k++)                              \
+      s[k] = k < some ? vector : (V){0};                       \
   }
+
+static inline __attribute__((always_inline)) void norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma, const float *beta,
+                  float *moving_mean, float *moving_variance, float *mean, float *inverse, float epsilon,
+                  float keep, float take, int training, const int few) {
+  for (long j = lo, some; j < hi; j += some) {
+    some = normalized_at_once(R, hi - j);
+    V m = of_features(moving_mean, j, some, 0.0f), v = of_features(moving_variance, j, some, 0.0f), s[16];
+    float ms[16], factor[16], addend[16];
+    if (training) {
+      const V old_mean = m, old_variance = v;
+      const float count = (float)rows;
+      SIXTEEN(s, some, few, sum_lanes(x + (j + k) * R, rows))
+      m = sums16(s) / count;
+      STORE(ms, m);
+      SIXTEEN(s, some, few, spread_lanes(x + (j + k) * R, ms[k], rows))
+      v = sums16(s) / count;
+      store_part(moving_mean + j, old_mean * keep + m * take, 0, (int)some);
+      store_part(moving_variance + j, old_variance * keep + v * take, 0, (int)some);
+    }
+    const V i = inverse_root(v + epsilon);
+    store_part(mean + j, m, 0, (int)some);
+    store_part(inverse + j, i, 0, (int)some);
+    STORE(ms, m);
+    STORE(factor, i * of_features(gamma, j, some, 1.0f));
+    STORE(addend, of_features(beta, j, some, 0.0f));
+    for (long k = 0; k < some; k++)
+      for (long r = (j + k) * R; r < (j + k + 1) * R; r += 16)
+        STORE(y + r, (LOAD(x + r) - ms[k]) * factor[k] + addend[k]);
+  }
+}
+
+/* Normalizes features lo to hi by the statistics of their rows, which move the moving ones, or by those alone.
+   `keep` and `take` are how much of the moving ones is kept, and how much of the new ones taken. */
+static void feature_norms(const float *x, float *y, long lo, long hi, long R, long rows, const float *gamma,
+                          const float *beta, float *moving_mean, float *moving_variance, float *mean, float *inverse,
+                          float epsilon, float keep, float take, int training) {
+  if (rows == 32)
+    norms(x, y, lo, hi, 32, 32, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, keep, take, training, 1);
+  else
+    norms(x, y, lo, hi, R, rows, gamma, beta, moving_mean, moving_variance, mean, inverse, epsilon, keep, take, training, 0);
+}
+
+static inline __attribute__((always_inline)) void norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,
+                       const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x,
+                       const int few) {
+  const float count = (float)rows;
+  for (long j = lo, some; j < hi; j += some) {
+    some = normalized_at_once(R, hi - j);
+    V s[16];
+    float factor[16], a[16], b[16];
+    const V i = of_features(inverse, j, some, 0.0f);
+    SIXTEEN(s, some, few, sum_lanes(g + (j + k) * R, rows))
+    const V total = sums16(s);
+    SIXTEEN(s, some, few, centred_lanes(g + (j + k) * R, x + (j + k) * R, mean[j + k], rows))
+    const V along = sums16(s) * i;
+    if (on_gamma)
+      store_part(on_gamma + j, along, 0, (int)some);
+    if (on_beta)
+      store_part(on_beta + j, total, 0, (int)some);
+    if (!on_x)
+      continue;
+    STORE(factor, i * of_features(gamma, j, some, 1.0f));
+    STORE(a, total / count);
+    STORE(b, along / count * i);
+    for (long k = 0; k < some; k++)
+      for (long r = (j + k) * R; r < (j + k + 1) * R; r += 16)
+        STORE(on_x + r, factor[k] * (LOAD(g + r) - a[k] - (LOAD(x + r) - mean[j + k]) * b[k]));
+  }
+}
+
+/* The gradients of that on gamma, beta and x, of those that are asked for, given the one on y: Ioffe and Szegedy (2015),
+   section 3, in closed form. */
+static void feature_norms_back(const float *x, const float *g, long lo, long hi, long R, long rows, const float *gamma,
+                               const float *mean, const float *inverse, float *on_gamma, float *on_beta, float *on_x) {
+  if (rows == 32)
+    norms_back(x, g, lo, hi, 32, 32, gamma, mean, inverse, on_gamma, on_beta, on_x, 1);
+  else
+    norms_back(x, g, lo, hi, R, rows, gamma, mean, inverse, on_gamma, on_beta, on_x, 0);
 }
 
 /* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
@@ -59,10 +148,12 @@ static inline void turn_of(float v, float *c, float *s) {
   *s = q == 1.0f ? cs : q == 2.0f ? -sn : q == 3.0f ? -cs : sn;
 }
 
-typedef uint32_t VU __attribute__((vector_size(64)));
-
-static inline V choose(VI mask, float yes, float no) {
-  return (V)((mask & (VI)SPREAD(yes)) | (~mask & (VI)SPREAD(no)));
+/* For each number whether it is at most `last`: one value or another. */
+static inline void choose(float *to, VI x, uint32_t last, float yes, float no) {
+  uint32_t drawn[16] __attribute__((aligned(64)));
+  memcpy(drawn, &x, sizeof drawn);
+  FREELY for (int k = 0; k < 16; k++)
+    to[k] = drawn[k] <= last ? yes : no;
 }
 
 /* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on. Kind 0 zeroes what draws a number
@@ -71,9 +162,11 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
                           long hi, int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
-  const int all = threshold >= 4294967296.0;
-  const uint32_t limit = all ? 0 : (uint32_t)threshold;
-  const VI everything = all ? ~(VI){0} : (VI){0};
+  const uint32_t last = threshold >= 1.0 ? (uint32_t)(threshold - 1.0) : 0;
+  if (threshold < 1.0) {
+    low = high;
+    addend_low = addend_high;
+  }
   uint64_t keys[20];
   key_schedule(keys, key);
   for (long first = 0; first < R; first += 32)
@@ -91,10 +184,9 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
 #pragma GCC unroll 4
           for (long k = 0; k < 4; k++)
             if (q * 4 + k < count) {
-              const VI gone = (VI)((VU)x[k] < limit) | everything;
-              STORE(factor + (q * 4 + k) * R + r, choose(gone, low, high));
+              choose(factor + (q * 4 + k) * R + r, x[k], last, low, high);
               if (addend)
-                STORE(addend + (q * 4 + k) * R + r, choose(gone, addend_low, addend_high));
+                choose(addend + (q * 4 + k) * R + r, x[k], last, addend_low, addend_high);
             }
           continue;
         }

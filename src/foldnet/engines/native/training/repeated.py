@@ -53,7 +53,7 @@ def once(functions: Sequence[Function], sizes: bool = False) -> tuple[list[str],
     """
     patterns = [[_pattern(group, f.declared, sizes) for group in f.groups] for f in functions]
     uses: dict[str, list[Pattern]] = {}
-    for own in (p for found in patterns for p in found if "\n" in p.text):
+    for own in (p for found in patterns for p in found if "\n" in p.text.replace("\nBARRIER", "")):
         uses.setdefault(own.text, []).append(own)
     repeated = {text: _Repeated(f"repeated_{k + 1}", same) for k, (text, same) in enumerate(
         (text, same) for text, same in uses.items() if len(same) > 1

@@ -11,6 +11,7 @@ from foldnet.codegen.headers import header, needed
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
 from foldnet.codegen.tiles import any_product, any_tile, either, last_columns, sixteen_sums, transposition
+from foldnet.engines.native.training.dots import any_dots
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.repeated import once
@@ -275,12 +276,14 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
     # The loop over a fit calls what every program has, and each product is of tiles.
     fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
-    tiles = [tile.code() for tile in e.tiles]
+    tiles = [*(tile.code() for tile in e.tiles), *(dots.code() for dots in e.dot_sums)]
     products = [any_product()] if e.any_product else []
     called = needed(kernels, body)
     functions, threads = maths.functions_for(called + body, inlined=True), header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
-    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of])
+    library = "\n\n".join(
+        [runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of, any_dots()]
+    )
     return "\n".join(
         [
             *(part for part in own if part),

@@ -20,8 +20,6 @@ SUM_LANES(sum, (const float *x, long rows), LOAD(x + r))
 
 SUM_ROWS(sum, (const float *x, long rows), (x, rows))
 
-SUM_LANES(dot, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
-
 SUM_LANES(counted, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
 
 SUM_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows))
@@ -168,7 +166,8 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
   philox(c, keys);
 #pragma GCC unroll 8
   for (int k = 0; k < 8; k++)
-    out[k] = (VI)((c[k / 4 * 2][k % 4] & 0xffffffffu) | (c[k / 4 * 2 + 1][k % 4] << 32));
+    out[k] = __builtin_shufflevector((VI)c[k / 4 * 2][k % 4], (VI)c[k / 4 * 2 + 1][k % 4], 0, 16, 2, 18, 4, 20, 6, 22, 8, 24,
+                                     10, 26, 12, 28, 14, 30);
 }
 
 /* The numbers of the first `count` places, in order. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -21,6 +23,7 @@ from foldnet.codegen.names import Namespace
 from foldnet.codegen.tiles import Tile
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage, Total
 from foldnet.engines.native.training.dense import dense, turned_dense
+from foldnet.engines.native.training.dots import Dots
 from foldnet.engines.native.training.functions import Function, JointLoop, written
 from foldnet.engines.native.training.places import Places
 from foldnet.engines.native.training.products import known_product, shared_product
@@ -52,6 +55,7 @@ class BatchWriter(Places):
     Attributes:
         lines: of C so far.
         tiles: that products of known size are made of.
+        dot_sums: that gradients of kernels of few units are made of.
         any_product: whether one of a size that is known only when the program runs is called.
         threaded: whether threads share each operation.
         by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
@@ -65,15 +69,24 @@ class BatchWriter(Places):
         super().__init__(program)
         self.lines: list[str | JointLoop] = []
         self.tiles: dict[Tile, None] = {}
+        self.dot_sums: dict[Dots, None] = {}
         self.any_product = False
         self._seals: list[int] = []
         self._open: tuple[int, list[str]] = (-1, [])
         self._statements: list[list[str]] = []
+        self._handed_on: list[tuple[list[str], str]] = []
         self._inside = 0
         self._comment = ""
         self.threaded = self.work() >= THREADED_FROM
         mixed = any(node.op.mixes_rows or node.op.moves for node in self.forward)
         self.by_blocks = not mixed
+        #: How many operations read the array of this name; more for what is read at the end of a step.
+        self._reads: dict[str, int] = {}
+        for value in [v for n in self.graph.nodes for v in dict.fromkeys(n.inputs)] + 2 * list(
+            self.graph.outputs
+        ):
+            name = self.names.value(self.roots[value])
+            self._reads[name] = self._reads.get(name, 0) + 1
         self._adding = False
 
     def announce(self, comment: str) -> None:
@@ -134,6 +147,12 @@ class BatchWriter(Places):
         """C of a product of matrices that one thread computes; the arguments are those of ``product``."""
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
 
+    def dots(self, units: int, given: str) -> str:
+        """C of the sums over rows of each input's products with each of few units, see ``dots.py``."""
+        function = Dots(units)
+        self.dot_sums[function] = None
+        return f"{function.name}({given});"
+
     def adds(self, value: str) -> str:
         """C of whether a sum over rows is added to what earlier blocks gave: gradients of blocks that threads share."""
         self._adding = self.by_blocks and self.threaded and self.roots[value] in self._gradients
@@ -159,6 +178,22 @@ class BatchWriter(Places):
             self.barrier()
             self._open = (-1, [])
 
+    def add_ahead(self, line: str) -> None:
+        """Append a statement, or put it ahead of the operation before a loop over elements, which stays open to others.
+
+        For what depends on no other statement. Ahead of a product it is done while its operands are waited for.
+        """
+        end, heads = self._open
+        if self.threaded or end != len(self.lines):
+            self.add(line)
+            self.wait()
+            return
+        opened = next(k for k in reversed(range(end)) if isinstance(self.lines[k], JointLoop))
+        at = [0, 0, *(seal for seal in self._seals if seal <= opened)][-2]
+        self.lines[at:at] = added = [*self._announced(), line]
+        self._seals = [seal + len(added) * (seal > at) for seal in self._seals]
+        self._open = (len(self.lines), heads)
+
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""
         self._comment = ""
@@ -166,6 +201,7 @@ class BatchWriter(Places):
 
     def function(self, name: str, parameters: str, arguments: str) -> Function:
         """The statements so far as a C function, with declarations of its arrays; then start again."""
+        self._hand_on()
         groups: list[list[str]] = []
         done = 0
         for end in [*self._seals, len(self.lines)]:
@@ -230,11 +266,35 @@ class BatchWriter(Places):
         joined = all(o.base in self._declared for o in operands)
         if joined and self._open == (len(self.lines), heads):
             self._statements[-1].append("\n".join([*self._announced(), text]))
+            read = [o.base for o in operands if not o.written and o.kind == "float"]
+            self._handed_on += [(self._statements[-1], base) for base in read if self._reads.get(base) == 1]
         else:
             self._statements.append([text])
             self.add(JointLoop(heads, self._statements[-1]))
             self.wait()
         self._open = (len(self.lines), heads) if joined else (-1, [])
+
+    def _hand_on(self) -> None:
+        """Have loops hand on from statement to statement, without an array, what nothing else reads."""
+        text = "\n".join(line for part in self.lines for line in written(part))
+        words = Counter(re.findall(r"\b[a-z]\w*", text)) if self._handed_on else {}
+        for statements, base in self._handed_on:
+            element, write = f"{base}[r]", f"{base}[r] = "
+            at = next((k for k, text in enumerate(statements) if write in text), -1)
+            own = statements[at].split("\n")
+            # What a statement declares is in braces with it.
+            if at < 0 or any(line.startswith("const ") for line in own) or statements[at].count(element) != 1:
+                continue
+            if sum(text.count(element) for text in statements[at:]) != words[base]:
+                continue
+            # Without the layer's number, so that loops of like layers have the same text; and without const, at which a
+            # statement would get braces around it.
+            here = f"{re.sub(r'_[0-9]+$', '', base)}_value"
+            if any(f" {here} = " in text for text in statements):
+                continue
+            statements[at] = statements[at].replace(write, f"float {here} = ")
+            statements[at + 1 :] = [text.replace(element, here) for text in statements[at + 1 :]]
+        self._handed_on = []
 
     def wait(self) -> None:
         """Threads wait for each other, so that all see what has been written; inside a loop, only after it."""

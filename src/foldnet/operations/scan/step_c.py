@@ -17,7 +17,7 @@ from foldnet.graph.graph import Node
 from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.c import activated
 from foldnet.operations.elementwise.functions import FUNCTIONS, parameters
-from foldnet.operations.elementwise.slopes import in_c
+from foldnet.operations.elementwise.slopes import in_c, needs_operand
 from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
 
 
@@ -36,7 +36,8 @@ class _Steps:
         *ahead, self.steps, _ = e.shape(z)
         self.places = prod(ahead)
         self.p: Number = "p" if self.places != 1 else 0
-        self.t = f"({self.steps - 1} - s)" if scan.reverse else "s"
+        self.s: Number = "s" if self.steps != 1 else 0
+        self.t: Number = f"{self.steps - 1} - s" if scan.reverse and self.s else self.s
 
     @contextmanager
     def sequences(self) -> Iterator[None]:
@@ -122,7 +123,7 @@ class _Forward(_Steps):
             if not (self.scan.sequences or self.steps):
                 start.append("y[r] = h[r];")
             self.units(dict(zip(names, self.state, strict=True)) | first | {"y": self.output(0)}, *start)
-            with self.e.inside(f"for (long s = 0; s < {self.steps}; s++) {{"):
+            with self.e.loop("s", self.steps):
                 self._step()
             if self.scan.states:
                 last = {
@@ -190,7 +191,7 @@ class _Forward(_Steps):
     def _loop(self, arrays: dict[str, str], *lines: str) -> None:
         """The last loop of a step: ``new_h``, and ``new_c``, become the states, and the first is the output."""
         states = dict(zip(["h", "c"], self.state, strict=False))
-        place = "s" if self.scan.sequences else 0
+        place = self.s if self.scan.sequences else 0
         kept = {"before": self.record("before")} | (
             {"carried": self.record("carried")} if "c" in states else {}
         )
@@ -303,7 +304,7 @@ class _Backward(_Steps):
             if not self.scan.sequences and not (self.scan.zeros and self.given.mask):
                 start.append("on_h[r] += g[r];")
             self.units(states | last | {"g": self.g(0)}, *start)
-            with self.e.inside(f"for (long s = {self.steps - 1}; s >= 0; s--) {{"):
+            with self.e.inside(f"for (long s = {self.steps - 1}; s >= 0; s--) {{" if self.s else "{"):
                 self._step()
             if self.on_initial:
                 first = {
@@ -321,7 +322,8 @@ class _Backward(_Steps):
         if masked and self.scan.zeros:
             own = "(counts ? g[r] : 0.0f)"
             if not self.scan.sequences:
-                own = f"(counts && s == {self.steps - 1} ? g[r] : 0.0f)"
+                last = f"counts && s == {self.steps - 1}" if self.s else "counts"
+                own = f"({last} ? g[r] : 0.0f)"
         adds = self.scan.sequences or (masked and self.scan.zeros)
         starts = [f"on_h[r] += {own};"] if adds else []
         starts += [
@@ -329,7 +331,7 @@ class _Backward(_Steps):
         ]
         # What stays of the gradient on the state; the rest is added by products.
         starts += [f"const float stays_{k[3:]} = counts ? 0.0f : {k}[r];" for k in states] if masked else []
-        g = self.g("s" if self.scan.sequences else 0)
+        g = self.g(self.s if self.scan.sequences else 0)
         self.units(states | {"g": g} | arrays, *in_loop, *starts, *lines, before=ahead)
 
     def _stays(self, k: str) -> str:
@@ -384,12 +386,10 @@ class _Backward(_Steps):
     def _lstm(self) -> None:
         masked = self.given.mask is not None
         arrays = self._gates() | {"shown": self.record("shown"), "carried": self.record("carried")}
-        through = sloped(
-            self.scan.activation, "const float through", "dh * gate_3[r]",
-            "(gate_1[r] * carried[r] + gate_0[r] * gate_2[r])", "shown[r]",
-        )  # fmt: skip
+        own = ["const float new_c = gate_1[r] * carried[r] + gate_0[r] * gate_2[r];"]
         lines = [
-            *through,
+            *(own if needs_operand(self.scan.activation) else []),
+            *sloped(self.scan.activation, "const float through", "dh * gate_3[r]", "new_c", "shown[r]"),
             "const float on_carry = dc + through;",
             *self._slope(0, "on_carry * gate_2[r]"),
             *self._slope(1, "on_carry * carried[r]"),

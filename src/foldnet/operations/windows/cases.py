@@ -57,6 +57,7 @@ CONVS = [
     _conv("1d-wide", (5, 70), (2,), 65, Conv()),
     _conv("1d-very-wide", (3, 300), (2,), 9, Conv()),
     _conv("1d-one-window", (3, 4), (3,), 6, Conv()),
+    _conv("one-position", (1, 1, 4), (1, 1), 3, Conv(None, TWO, TWO)),
     _conv("1d-free", (None, 3), (2,), 4, Conv()),
     _conv("no-bias", (7, 3), (3,), 4, Conv(), bias=False),
     _conv("fused", (7, 3), (3,), 4, Conv(_ELU)),

@@ -7,7 +7,7 @@ axis is one matrix. Threads share positions; for gradients of kernels, the kerne
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 
@@ -46,25 +46,29 @@ class _Windows:
             found = [at + k * d * s for at in found for k in range(n)]
         return found, self.window[-1] if joined else 1
 
-    def start(self, names: Sequence[str]) -> str:
+    def start(self, names: Sequence[Number]) -> str:
         """C of where a window begins in x, given its place."""
         return plus(
             *(times(n, s * t) for n, s, t in zip(names, self.strides, strides_of(self.x), strict=True))
         )
 
 
+def _places(e: StepWriter, position: Number, sizes: Row) -> list[Number]:
+    """The place of a position on each axis."""
+    if position == 0 or len(sizes) == 1:
+        return [position] * len(sizes)
+    names = [f"{position}{a}" for a in range(len(sizes))]
+    for at, n, step in zip(names, sizes, strides_of(sizes), strict=True):
+        e.add(f"const long {at} = {position} / {step} % {n};")
+    return list(names)
+
+
 @contextmanager
-def _positions(e: StepWriter, sizes: Row, name: str) -> Iterator[list[str]]:
-    """A loop over positions, which threads share; gives the place on each axis."""
-    count = prod(sizes)
-    with e.inside(f"for (long {name} = LOW({count}); {name} < HIGH({count}); {name}++) {{"):
-        if len(sizes) == 1:
-            yield [name]
-            return
-        names = [f"{name}{a}" for a in range(len(sizes))]
-        for at, n, step in zip(names, sizes, strides_of(sizes), strict=True):
-            e.add(f"const long {at} = {name} / {step} % {n};")
-        yield names
+def _shared(e: StepWriter, name: str, count: int) -> Iterator[Number]:
+    """A loop whose turns are divided among threads; gives its variable, or 0 where there is but one turn."""
+    head = f"for (long {name} = LOW({count}); {name} < HIGH({count}); {name}++) {{"
+    with e.inside(head if count != 1 else "if (FIRST) {"):
+        yield name if count != 1 else 0
 
 
 def conv(e: StepWriter, node: Node[Conv]) -> None:
@@ -73,14 +77,14 @@ def conv(e: StepWriter, node: Node[Conv]) -> None:
     windows, channels, units = _windows(e.shape(x), e.shape(kernel), e.shape(node.output), node.op)
     starts, joined = windows.parts
     run = joined * channels
-    with _positions(e, windows.y, "o") as at:
-        e.add(f"float *const to = {plus(e.place(node.output), times('o', f'{units} * R'))};")
-        seen = plus(e.place(x), times(windows.start(at), f"{channels} * R"))
-        e.add(f"const float *const from = {seen};")
+    with _shared(e, "o", prod(windows.y)) as o:
+        start = windows.start(_places(e, o, windows.y))
+        e.add(f"float *const to = {_at(e, node.output, o, units)};")
+        e.add(f"const float *const from = {_at(e, x, start, channels)};")
 
         def part(number: Number, place: Number, start: str, add: str) -> list[str]:
             left = (plus(e.place(kernel), times(number, run * units)), 1, units)
-            right = plus("from", times(place, f"{channels} * R"))
+            right = plus("from", times(times(place, channels), "R"))
             return e.own_product(units, "R", run, left, right, "R", "to", "R", start, add)
 
         e.add(*part(0, starts[0], e.place(bias[0]) if bias else "", "0"))
@@ -107,39 +111,30 @@ def _back(e: StepWriter, windows: _Windows, kernel: str, g: str, to: str, start:
     """
     channels, units = e.shape(kernel)[-2:]
     of_g, of_window = strides_of(windows.y), strides_of(windows.window)
-    with _positions(e, windows.x, "i") as at:
-        e.add(f"float *const to = {plus(e.place(to), times('i', f'{channels} * R'))};")
+    with _shared(e, "i", prod(windows.x)) as i:
+        at = _places(e, i, windows.x)
+        e.add(f"float *const to = {_at(e, to, i, channels)};")
         e.add(
             f"for (long c = 0; c < {channels}; c++)",
             "ROWS(r, 0, R)",
             f"to[c * R + r] = {f'{start}[c]' if start else '0.0f'};",
         )
-        ends = 0
         places, parts = [], []
-        for a, (name, n, s, d, count) in enumerate(
-            zip(at, windows.window, windows.strides, windows.dilations, windows.y, strict=True)
-        ):
-            t, o = f"t{a}", f"o{a}"
-            tests = [f"{t} < 0", *([f"{t} % {s} != 0"] if s > 1 else []), f"{t} >= {count * s}"]
-            e.add(
-                f"for (long k{a} = 0; k{a} < {n}; k{a}++) {{",
-                f"const long {t} = {name} - {times(f'k{a}', d)};",
-            )
-            e.add(
-                f"if ({' || '.join(tests)})",
-                "  continue;",
-                f"const long {o} = {f'{t} / {s}' if s > 1 else t};",
-            )
-            places.append(times(o, of_g[a]))
-            parts.append(times(f"k{a}", of_window[a]))
-            ends += 1
-        left = (plus(e.place(kernel), times(_grouped(plus(*parts)), channels * units)), units, 1)
-        right = plus(e.place(g), times(_grouped(plus(*places)), f"{units} * R"))
-        e.add(*e.own_product(channels, "R", units, left, right, "R", "to", "R", "", "1"), *["}"] * ends)
-
-
-def _grouped(text: str) -> str:
-    return f"({text})" if " + " in text else text
+        with ExitStack() as loops:
+            axes = zip(at, windows.window, windows.strides, windows.dilations, windows.y, strict=True)
+            for a, (name, n, s, d, count) in enumerate(axes):
+                k = loops.enter_context(e.loop(f"k{a}", n))
+                t, o = f"t{a}", f"o{a}"
+                tests = [f"{t} < 0", *([f"{t} % {s} != 0"] if s > 1 else []), f"{t} >= {count * s}"]
+                e.add(f"const long {t} = {name}{f' - {times(k, d)}' if k else ''};")
+                if i != 0:  # the only window sees the only position
+                    e.add(f"if ({' || '.join(tests)})", "  continue;")
+                e.add(f"const long {o} = {f'{t} / {s}' if s > 1 else t};")
+                places.append(times(o, of_g[a]))
+                parts.append(times(k, of_window[a]))
+            left = (plus(e.place(kernel), times(plus(*parts), channels * units)), units, 1)
+            right = plus(e.place(g), times(times(plus(*places), units), "R"))
+            e.add(*e.own_product(channels, "R", units, left, right, "R", "to", "R", "", "1"))
 
 
 def conv_gradient(e: StepWriter, node: Node[ConvGradient]) -> None:
@@ -166,18 +161,16 @@ def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
     turned = e.space(f"turned gradient of a window {panels}", panels * 64 * 8)
     with e.inside("{"):
         e.add(f"float *const turned = {turned} + ME * {panels * 64} * R;")
-        with e.numbers("starts", starts), e.inside(f"for (long o = 0; o < {prod(windows.y)}; o++) {{"):
-            names = [f"o{a}" for a in range(len(windows.y))] if len(windows.y) > 1 else ["o"]
-            if len(names) > 1:
-                for at, n, step in zip(names, windows.y, strides_of(windows.y), strict=True):
-                    e.add(f"const long {at} = o / {step} % {n};")
-            e.add(
-                f"to_panels({plus(e.place(g), times('o', f'{units} * R'))}, {units}, R, turned, 0, {blocks});"
-            )
-            e.add(
-                f"const float *const from = {plus(e.place(x), times(windows.start(names), f'{channels} * R'))};"
-            )
-            left = plus("from", times("starts[k]", f"{channels} * R"))
-            to = plus(e.place(node.output), times("k", run * units))
-            product = e.product(run, units, "rows", (left, "R", 1), "turned", 64, to, units, add="1")
-            e.add(f"for (long k = 0; k < {len(starts)}; k++) {{", *product, "}")
+        with e.loop("o", prod(windows.y)) as o:
+            names = _places(e, o, windows.y)
+            e.add(f"to_panels({_at(e, g, o, units)}, {units}, R, turned, 0, {blocks});")
+            e.add(f"const float *const from = {_at(e, x, windows.start(names), channels)};")
+            with e.table("starts", starts) as (k, start):
+                left = plus("from", times(times(start, channels), "R"))
+                to = plus(e.place(node.output), times(k, run * units))
+                e.add(*e.product(run, units, "rows", (left, "R", 1), "turned", 64, to, units, add="1"))
+
+
+def _at(e: StepWriter, value: str, position: Number, count: int) -> str:
+    """C of the rows at a position, of so many numbers a row."""
+    return plus(e.place(value), times(times(position, count), "R"))

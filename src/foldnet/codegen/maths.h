@@ -34,24 +34,6 @@ static inline float fn_copysign(float x, float sign) {
   return u.f;
 }
 
-/* 2 to the power n, for -126 <= n <= 127. */
-static inline float fn_pow2(int32_t n) {
-  fn_bits u;
-  u.i = (n + 127) * 8388608;
-  return u.f;
-}
-
-/* The nearest integer, for |x| < 2^22: adding 1.5 * 2^23 leaves no room for a fraction. */
-static inline float fn_nearest(float x) {
-  return (x + 12582912.0f) - 12582912.0f;
-}
-
-/* y * 2^k for -250 <= k <= 250, in two halves, as each must be a float. */
-static inline float fn_scale(float y, int32_t k) {
-  int32_t half = k >> 1;
-  return y * fn_pow2(half) * fn_pow2(k - half);
-}
-
 /* c - a * b, exactly but for one rounding, where a * b is close to c; without FMA of halves of the digits (Dekker). */
 static inline float fn_rest(float c, float a, float b) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -79,48 +61,59 @@ static inline float fn_quotient(float top, float t, float bottom, float b, float
   return q;
 }
 
-/* exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2; the power is applied in two halves so that n may be -150 to 129. */
+/* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2. */
+static inline float fn_exp_series(float r) {
+  float q = FMA(FMA(FMA(0.00138204114f, r, 0.00836867746f), r, 0.0416682698f), r, 0.166665211f);
+  return FMA(q, r, 0.499999940f);
+}
+
+/* 2^n of what adding 1.5 * 2^23 + 127 to a number has made of it: its last digits are those of n + 127, which is what
+   the exponent of 2^n is written as. */
+static inline float fn_pow2_of(float sum) {
+  fn_bits u;
+  u.f = sum;
+  u.i = (int32_t)((uint32_t)u.i << 23);
+  return u.f;
+}
+
+/* exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2; the power is applied in two halves so that n may be -150 to 129. Limits
+   come first in comparisons, which leave NaN alone then. */
 static inline float fn_exp(float x) {
-  float c = x > -104.0f ? x : -104.0f;
-  c = c < 89.0f ? c : 89.0f;
-  float n = fn_nearest(c * 1.44269504f);
-  float r = FMA(n, -0.693359375f, c);
+  float c = -104.0f > x ? -104.0f : x;
+  c = 89.0f < c ? 89.0f : c;
+  fn_bits u, v;
+  u.f = FMA(c, 1.44269504f, 12583166.0f);
+  float n = u.f - 12583166.0f, r = FMA(n, -0.693359375f, c);
   r = FMA(n, 2.12194440e-4f, r);
-  float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
-  float y = fn_scale(FMA(r * r, q, r) + 1.0f, (int32_t)n);
-  return x != x ? x : y;
+  v.i = (int32_t)((uint32_t)(u.i >> 1) << 23);
+  u.i = (int32_t)((uint32_t)((u.i + 1) >> 1) << 23);
+  return FMA(u.f, FMA(r * r, fn_exp_series(r), r), u.f) * v.f;
 }
 
 /* exp(x + more) = (result + low) * scale for a tiny `more` and x <= 90, no less than exp(-126); the result is between
    2^-100 and 2^101. No `more` is -0.0f, which compilers leave out of a sum. */
 static inline float fn_exp_parts(float x, float more, float *low, float *scale) {
-  float c = x > -126.0f ? x : -126.0f;
-  float n = fn_nearest(c * 1.44269504f);
+  float c = -126.0f > x ? -126.0f : x, n = FMA(c, 1.44269504f, 12582912.0f) - 12582912.0f;
   float far = FMA(n, -0.693359375f, c), near = n * 2.12194440e-4f, r = far + near;
-  float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
-  float t = FMA(r * r, q, r), y = t + 1.0f;
-  int32_t k = (int32_t)n, most = k > -100 ? k : -100;
-  most = most < 100 ? most : 100;
-  float power = fn_pow2(most);
+  float t = FMA(r * r, fn_exp_series(r), r), y = t + 1.0f;
+  float most = -100.0f > n ? -100.0f : n;
+  most = 100.0f < most ? 100.0f : most;
+  float power = fn_pow2_of(most + 12583039.0f);
   *low = FMA(y, ((far - r) + near) + more, t - (y - 1.0f)) * power;
-  *scale = fn_pow2(k - most);
+  *scale = fn_pow2_of((n - most) + 12583039.0f);
   return y * power;
 }
 
 /* exp(x) - 1 = 2 * (t * (exp(r) - 1) + (t - 1/2)) with t = 2^(n-1), without cancellation near 0. */
 static inline float fn_expm1(float x) {
-  float c = x > -20.0f ? x : -20.0f;
-  c = c < 89.0f ? c : 89.0f;
-  float n = fn_nearest(c * 1.44269504f);
+  float c = -20.0f > x ? -20.0f : x;
+  c = 89.0f < c ? 89.0f : c;
+  float sum = FMA(c, 1.44269504f, 12583038.0f), n = sum - 12583038.0f, t = fn_pow2_of(sum);
   float r = FMA(n, -0.693359375f, c);
   r = FMA(n, 2.12194440e-4f, r);
-  float q = FMA(FMA(FMA(FMA(FMA(0.00019915032f, r, 0.00139420596f), r, 0.00833327137f), r, 0.0416663401f), r,
-                    0.166666672f), r, 0.5f);
-  float p = FMA(r * r, q, r);
-  int32_t k = (int32_t)n;
-  float t = fn_pow2(k - 1);
-  float y = k == 0 ? p : 2.0f * FMA(t, p, t - 0.5f);
-  return x != x || x == 0.0f ? x : y;
+  float q = FMA(FMA(FMA(FMA(0.00138706562f, r, 0.00836626161f), r, 0.0416674353f), r, 0.166665465f), r, 0.499999970f);
+  float y = 2.0f * FMA(t, FMA(r * r, q, r), t - 0.5f);
+  return fn_abs(x) < 1e-30f ? x : y;
 }
 
 /* The power n of two for which x / 2^n is between sqrt(1/2) and sqrt(2), given x's bits; something for a negative x. */
@@ -205,17 +198,15 @@ static inline float fn_log10(float x) {
 }
 
 static inline float fn_sinh(float x) {
-  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
+  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(90.0f < a ? 90.0f : a, -0.0f, &low, &scale);
   float far = (e - (0.25f / e - 0.5f * low)) * scale;
   float p = FMA(FMA(FMA(2.7822302e-06f, z, 0.00019842894f), z, 0.0083333105f), z, 0.16666667f);
-  float y = fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
-  return x != x ? x : y;
+  return fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
 }
 
 static inline float fn_cosh(float x) {
-  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
-  float y = (e + (0.25f / e + 0.5f * low)) * scale;
-  return x != x ? x : y;
+  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(90.0f < a ? 90.0f : a, -0.0f, &low, &scale);
+  return (e + (0.25f / e + 0.5f * low)) * scale;
 }
 
 /* log(1 + a + a^2 / (1 + sqrt(1 + a^2))) for a = |x|; from 2^13 on log(2 a). */
@@ -283,31 +274,39 @@ static inline float fn_arccos(float x) {
   return fn_abs(x) <= 0.5f ? middle : far;
 }
 
-/* (tanh(x) - x) / x^3 for |x| < 0.625, from z = x^2. */
-static inline float fn_tanh_series(float z) {
-  float p = FMA(FMA(FMA(0.00229899655f, z, -0.00835006684f), z, 0.0217710193f), z, -0.0539595559f);
-  return FMA(FMA(p, z, 0.133333057f), z, -0.333333343f);
-}
-
+/* x + x^3 * P(x^2) below 0.55, and 1 - 2 / (exp(2 x) + 1) from there. */
 static inline float fn_tanh(float x) {
-  float a = fn_abs(x), z = a * a;
-  float near = FMA(a * z, fn_tanh_series(z), a);
-  float c = a < 20.0f ? a : 20.0f;
-  float far = 1.0f - 2.0f / (fn_exp(2.0f * c) + 1.0f);
-  float y = fn_copysign(a < 0.625f ? near : far, x);
-  return x != x ? x : y;
+  float a = fn_abs(x), c = 10.0f < a ? 10.0f : a, z = a * a;
+  float p = FMA(FMA(FMA(-0.00624284903f, z, 0.0210507140f), z, -0.0538475476f), z, 0.133325443f);
+  float near = FMA(a * z, FMA(p, z, -0.333333164f), a);
+  float sum = FMA(c, 2.88539008f, 12583039.0f), n = sum - 12583039.0f, power = fn_pow2_of(sum);
+  float r = FMA(n, -0.693359375f, c + c);
+  r = FMA(n, 2.12194440e-4f, r);
+  float far = 1.0f - 2.0f / FMA(power, FMA(r * r, fn_exp_series(r), r), power + 1.0f);
+  return fn_copysign(a < 0.55f ? near : far, x);
 }
 
-/* 1 / (1 + exp(-x)) = (result + low) * scale; `more` is added to -|x|. */
-static inline float fn_sigmoid_parts(float x, float more, float *low, float *scale) {
-  float rest, e = fn_exp_parts(-fn_abs(x), more, &rest, scale), bottom = 1.0f + e;
-  *scale = x < 0.0f ? *scale : 1.0f;
-  return fn_quotient(x < 0.0f ? e : 1.0f, x < 0.0f ? rest : 0.0f, bottom, ((1.0f - bottom) + e) + rest, low);
+/* by * sigmoid(x + more) for a tiny `more` and |by| <= 126, as by * 2^n / (2^n + exp(r)) with r = n * ln(2) - x. The
+   power is 2^48 times as large, so that it is a float; `lost` is what rounding took from 1 + 2^n. */
+static inline float fn_sigmoid_times(float x, float more, float by) {
+  const float unit = 3.55271368e-15f;
+  float c = -110.0f > x ? -110.0f : x;
+  c = 20.0f < c ? 20.0f : c;
+  float sum = FMA(c, 1.44269504f, 12583087.0f), n = sum - 12583087.0f, power = fn_pow2_of(sum);
+  float r = FMA(n, 0.693359375f, -c);
+  r = FMA(n, -2.12194440e-4f, r) - more;
+  float one = FMA(power, unit, 1.0f), lost = FMA(power, unit, 1.0f - one);
+  return by * power / (one + (FMA(r * r, fn_exp_series(r), r) + lost)) * unit;
 }
 
 static inline float fn_sigmoid(float x) {
-  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale), y = (q + low) * scale;
-  return x != x ? x : y;
+  return fn_sigmoid_times(x, 0.0f, 1.0f);
+}
+
+/* x * sigmoid(u + more). From 126 on it has grown to x or fallen to 0. */
+static inline float fn_gated(float x, float u, float more) {
+  float y = fn_sigmoid_times(u, more, x);
+  return fn_abs(x) < 126.0f ? y : x > 0.0f ? x : x * 0.0f;
 }
 
 /* x * (q + low) * scale. From 126 on a function that grows as x or falls to 0 has done so. */
@@ -392,9 +391,15 @@ static inline float fn_exponential(float x) {
   return fn_exp(x);
 }
 
-/* log(1 + e^-|x|), for what is added to max(x, 0). */
+/* log(1 + e^-|x|), for what is added to max(x, 0). The power is 2^24 times as large, so that it is a float. */
 static inline float fn_softplus(float x) {
-  float e = fn_exp(-fn_abs(x)), u = 1.0f + e, lost = (1.0f - u) + e;
+  float c = -fn_abs(x);
+  c = -104.0f > c ? -104.0f : c;
+  float sum = FMA(c, 1.44269504f, 12583063.0f), n = sum - 12583063.0f, power = fn_pow2_of(sum);
+  float r = FMA(n, -0.693359375f, c);
+  r = FMA(n, 2.12194440e-4f, r);
+  float e = FMA(power, FMA(r * r, fn_exp_series(r), r), power) * 5.96046448e-8f;
+  float u = 1.0f + e, lost = (1.0f - u) + e;
   int large = u > 1.41421356f;
   float y = fn_log_near((large ? 0.5f * u : u) - 1.0f, large ? 1.0f : 0.0f, lost / u);
   return (x < 0.0f ? 0.0f : x) + y;
@@ -409,8 +414,7 @@ static inline float fn_softsign(float x) {
 }
 
 static inline float fn_silu(float x) {
-  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale);
-  return fn_weighted(x, q, low, scale);
+  return fn_gated(x, x, 0.0f);
 }
 
 /* x * Phi(x) with Phi(-x) = exp(-x^2 / 2) * P((x - 4) / (x + 4)) / (x + 0.8125) for 0 <= x <= 15.5. */
@@ -431,15 +435,12 @@ static inline float fn_gelu(float x) {
 
 /* x * sigmoid(x * (A + B * x^2)); what rounding takes from the sigmoid's argument shows where it is large. */
 static inline float fn_gelu_tanh(float x) {
-  float c = x > -12.0f ? x : -12.0f, low, scale;
-  c = c < 12.0f ? c : 12.0f;
+  float c = -12.0f > x ? -12.0f : x;
+  c = 12.0f < c ? 12.0f : c;
   float z = c * c, b = 0.0713548139f * z, t = 1.59576917f + b, u = c * t;
   float more = FMA(-0.0713548139f, fn_rest(z, c, c), FMA(2.3988325e-9f, z, -fn_rest(b, 0.0713548139f, z)));
   more = (fn_sum_lost(1.59576917f, b, t) + more) - 4.534068e-08f;
-  /* With the sign that it has in -|u|. */
-  more = -fn_copysign(1.0f, u) * FMA(c, more, -fn_rest(u, c, t));
-  float q = fn_sigmoid_parts(u, more, &low, &scale);
-  return fn_weighted(x, q, low, scale);
+  return fn_gated(x, u, FMA(c, more, -fn_rest(u, c, t)));
 }
 
 static inline float fn_hard_sigmoid(float x) {
@@ -477,13 +478,13 @@ static inline float fn_soft_shrink(float x, float threshold) {
 
 /* x - tanh(x): x^3 * P(x^2) below 1, where the difference would cancel, and |x| - 1 + 2 * sigmoid(-2 |x|) from there. */
 static inline float fn_tanh_shrink(float x) {
-  float a = fn_abs(x), z = a * a, cube = a * z, low, scale;
+  float a = fn_abs(x), z = a * a, cube = a * z;
   float p = FMA(FMA(FMA(0.00011377148f, z, -0.00060319365f), z, 0.0016818146f), z, -0.0038587358f);
   p = FMA(FMA(FMA(FMA(p, z, 0.009009318f), z, -0.021910703f), z, 0.05397386f), z, -0.13333362f);
   p = FMA(p, z, 0.083333336f);
   float high = 0.25f + p, rest = p - (high - 0.25f);
   rest = FMA(cube, rest, -high * FMA(a, fn_rest(z, a, a), fn_rest(cube, a, z)));
-  float q = fn_sigmoid_parts(-2.0f * a, -0.0f, &low, &scale), far = (a - 1.0f) + 2.0f * ((q + low) * scale);
+  float far = (a - 1.0f) + 2.0f * fn_sigmoid(-2.0f * a);
   float y = fn_copysign(a < 1.0f ? FMA(cube, high, rest) : far, x);
   return x != x ? x : y;
 }

@@ -247,6 +247,11 @@ def _relu_slope(o: Any, x: Any, y: Any, negative_slope: float, max_value: float,
     return o.where(x > threshold, inside, below)
 
 
+def _sigmoid_slope(o: Any, x: Any, y: Any) -> Any:
+    # Of the two forms the one that rounds less.
+    return o.where(y < 0.5, y - y * y, y * (1.0 - y))
+
+
 def _silu_slope(o: Any, x: Any, y: Any) -> Any:
     s = o.sigmoid(x)
     return s * (1.0 + x * (1.0 - s))
@@ -333,7 +338,7 @@ ACTIVATIONS: dict[str, Function] = {
         lambda o, x, y: o.where(x > 0, 1.0507009873554805, 1.7580993408473766 * o.exp(x)), (-1.7580993408473766, INF),
     ),
     "sigmoid": _activation(
-        activations.sigmoid, "fn_sigmoid({0})", "sigmoid({0})", lambda o, x, y: y * (1.0 - y), (0, 1)
+        activations.sigmoid, "fn_sigmoid({0})", "sigmoid({0})", _sigmoid_slope, (0, 1)
     ),
     "silu": _activation(activations.silu, "fn_silu({0})", "silu({0})", _silu_slope, (-0.27847, INF)),
     "soft_shrink": _activation(

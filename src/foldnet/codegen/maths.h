@@ -4,20 +4,22 @@
    as its definition says; each gives the same bits whether it is vectorized or not. The largest errors over all floats,
    in units in the last place of the exact result, with fused multiply-add (and without), are held by the tests:
 
-     fn_exp 1.1 (1.1)          fn_expm1 1.5 (1.5)        fn_log 0.9 (0.9)          fn_log1p 0.9 (0.9)
+     fn_exp 1.1 (1.1)          fn_expm1 1.6 (1.7)        fn_log 0.9 (0.9)          fn_log1p 0.9 (0.9)
      fn_log2 1.1 (1.2)         fn_log10 0.9 (1)          fn_sinh 1.2 (1.2)         fn_cosh 1.2 (1.2)
-     fn_tanh 1.4 (1.4)         fn_arcsin 1.3 (1.3)       fn_arccos 1.3 (1.3)       fn_arctan 2 (2)
+     fn_tanh 1.4 (1.4)         fn_sin 0.9 (0.9)          fn_cos 0.9 (0.9)          fn_tan 1.1 (1.1)
+     fn_arcsin 1.3 (1.3)       fn_arccos 1.3 (1.3)       fn_arctan 2 (2)           fn_arctan2 0.7 (0.7)
      fn_arcsinh 1.4 (1.4)      fn_arccosh 1 (1)          fn_arctanh 1.2 (1.2)      fn_erf 1 (1.4)
-     fn_erfc 1.6 (1.9)         fn_sigmoid 1 (0.9)        fn_silu 1 (1.5)           fn_softplus 1.7 (1.7)
-     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 1 (1.5)
-     fn_tanh_shrink 1.4 (1.8)  fn_selu 1.9 (1.9)         fn_elu 1.7 (1.7)          fn_celu 2 (2.1)
-     fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)
+     fn_erfc 1.6 (1.9)         fn_sigmoid 1.7 (1.8)      fn_silu 1.7 (1.7)         fn_softplus 1.7 (1.7)
+     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 1.8 (1.8)
+     fn_tanh_shrink 1.5 (1.8)  fn_selu 1.9 (1.9)         fn_elu 1.7 (1.7)          fn_celu 2 (2)
+     fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)     fn_power 0.6 (0.6)        fn_floor_divide 0.6 (0.6)
 
    (alpha is 0.3 in fn_elu and fn_celu.) Where one float is not enough for an intermediate result, what rounding took
    from it is kept in another: `low`, `rest`, `more`.
    The emitter copies only the functions that a network uses; `fn_` marks one. */
 
 typedef union { float f; int32_t i; } fn_bits;
+typedef union { double f; uint64_t i; } fn_wide_bits;
 
 static inline float fn_abs(float x) {
   fn_bits u;
@@ -73,6 +75,14 @@ static inline float fn_pow2_of(float sum) {
   fn_bits u;
   u.f = sum;
   u.i = (int32_t)((uint32_t)u.i << 23);
+  return u.f;
+}
+
+/* The same of a double and 1.5 * 2^52 + 1023. */
+static inline double fn_wide_pow2_of(double sum) {
+  fn_wide_bits u;
+  u.f = sum;
+  u.i <<= 52;
   return u.f;
 }
 
@@ -197,6 +207,34 @@ static inline float fn_log10(float x) {
   return fn_log_scaled(x, 0.434294492f, -1.010305e-08f, 0.30078125f, 0.000248745666f);
 }
 
+/* x^y = 2^(y * log2(x)) in double, with log2((1 + s) / (1 - s)) = s * P(s^2). What is special of 0, 1, infinities,
+   NaN and negative x is as C has it. */
+static inline float fn_power(float x, float y) {
+  if (sizeof(double) < 8)
+    return powf(x, y);
+  float a = fn_abs(x), b = fn_abs(y), most = b < 16777216.0f ? b : 16777216.0f;
+  int32_t count = (int32_t)most, whole = (float)count == most, odd = whole && (count & 1) != 0, small = a < 1.17549435e-38f;
+  fn_bits u;
+  u.f = small ? a * 8388608.0f : a;
+  int32_t e = fn_exponent(u.i);
+  u.i = fn_without(u.i, e);
+  double m = (double)u.f, s = (m - 1.0) / (m + 1.0), z = s * s;
+  double p = (0.3407489861588144 * z + 0.4116717455171809) * z + 0.5770836003345697;
+  double log2 = ((p * z + 0.9617966732662703) * z + 2.885390081790142) * s + (double)(e - (small ? 23 : 0));
+  log2 = a == 0.0f ? -(double)INFINITY : a == (float)INFINITY ? (double)INFINITY : log2;
+  double t = (double)y * log2;
+  t = -200.0 > t ? -200.0 : t;
+  t = 200.0 < t ? 200.0 : t;
+  double sum = t + 6755399441056767.0, f = t - (sum - 6755399441056767.0);
+  double q = (0.00015345762 * f + 0.0013399984006304893) * f + 0.009618489548812862;
+  q = ((q * f + 0.05550328646713051) * f + 0.2402264688136437) * f + 0.6931472057969754;
+  float size = (float)((q * f + 1.0000000005559548) * fn_wide_pow2_of(sum));
+  size = odd && fn_copysign(1.0f, x) < 0.0f ? -size : size;
+  size = x < 0.0f && !whole && a < (float)INFINITY ? (float)NAN : size;
+  size = a == 1.0f && b == (float)INFINITY ? 1.0f : size;
+  return x != x || y != y ? (y == 0.0f || x == 1.0f ? 1.0f : (float)NAN) : y == 0.0f ? 1.0f : size;
+}
+
 static inline float fn_sinh(float x) {
   float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(90.0f < a ? 90.0f : a, -0.0f, &low, &scale);
   float far = (e - (0.25f / e - 0.5f * low)) * scale;
@@ -237,19 +275,120 @@ static inline float fn_arctanh(float x) {
   return x != x || x == 0.0f ? x : y;
 }
 
-/* arctan(top / bottom) for 0 <= top, bottom: that of t between -tan(pi/8) and tan(pi/8), and what it is away from. */
-static inline float fn_arctan_parts(float top, float bottom) {
-  int steep = top > 2.41421366f * bottom, middle = top > 0.414213568f * bottom;
-  float t = (steep ? -bottom : middle ? top - bottom : top) / (steep ? top : middle ? top + bottom : bottom), z = t * t;
-  float p = FMA(FMA(FMA(FMA(-0.060898677f, z, 0.10599121f), z, -0.14244388f), z, 0.19998528f), z, -0.33333316f);
-  float base = steep ? 1.57079637f : middle ? 0.785398185f : 0.0f, y = base + t;
-  float more = steep ? -4.37113883e-8f : middle ? -2.18556941e-8f : 0.0f;
-  return y + ((base == 0.0f ? 0.0f : (base - y) + t) + FMA(t * z, p, more));
+/* The first of four numbers for a < 2^54, or the one after it for each 29 digits more. */
+static inline double fn_by_size(double a, double first, double second, double third, double fourth) {
+  double low = a < 1.8014398509481984e16 ? first : second, high = a < 5.1922968585348276e33 ? third : fourth;
+  return a < 9.6714065569170334e24 ? low : high;
 }
 
+/* What a number from 0 to 2^54 is away from the nearest multiple of 4. */
+static inline double fn_off_four(double a) {
+  return a - ((a + 1.8014398509481984e16) - 1.8014398509481984e16);
+}
+
+/* |x| in quarter turns, the nearest of which is the result; what is left, in radians, is *r + *low. The digits of 2 / pi are
+   taken 29 at a time, as the product of so many and of a float is exact in double; those before would add whole turns
+   (Payne and Hanek). */
+static inline int32_t fn_quarter_turns(float x, float *r, float *low) {
+  double a = (double)fn_abs(x);
+  double high = a * fn_by_size(a, 0.636619770899415, 1.4681663246252086e-09, 2.2760100671971816e-18, 5.8812147387730434e-27);
+  double middle = a * fn_by_size(a, 1.4681663246252086e-09, 2.2760100671971816e-18, 5.8812147387730434e-27, 1.0346868700836215e-35);
+  double rest = a * fn_by_size(a, 2.276010073078396e-18, 5.881214749119912e-27, 1.0346868704619472e-35, 3.7832563882960676e-45);
+  high = fn_off_four(high);
+  middle = fn_off_four(middle);
+  double turns = (((high + middle) + rest) + 6755399441055744.0) - 6755399441055744.0;
+  double left = (((high - turns) + middle) + rest) * 1.5707963267948966;
+  *r = (float)left;
+  *low = (float)(left - (double)*r);
+  return (int32_t)turns;
+}
+
+/* sin(r + low), and what rounding takes from it, for |r| <= pi/4. */
+static inline float fn_sin_near(float r, float low, float *rest) {
+  float z = r * r, p = FMA(FMA(-0.000195179091f, z, 0.00833218731f), z, -0.166666552f);
+  *rest = FMA(r * z, p, FMA(-0.5f * z, low, low));
+  return r;
+}
+
+/* The same of cos(r + low). */
+static inline float fn_cos_near(float r, float low, float *rest) {
+  float z = r * r, half = 0.5f * z, y = 1.0f - half;
+  float p = FMA(FMA(2.44323364e-05f, z, -0.00138873095f), z, 0.0416666456f);
+  *rest = ((1.0f - y) - half) + FMA(z * z, p, -r * low);
+  return y;
+}
+
+/* Of what is not finite there is none. Where a double is no more than a float, the C library knows better. */
+static inline float fn_sin(float x) {
+  if (sizeof(double) < 8)
+    return sinf(x);
+  float r, low, s, c;
+  int32_t turns = fn_quarter_turns(x, &r, &low);
+  float sine = fn_sin_near(r, low, &s), cosine = fn_cos_near(r, low, &c);
+  float y = (turns & 1) != 0 ? cosine + c : sine + s;
+  y = (turns & 2) != 0 ? -y : y;
+  return x - x == 0.0f ? fn_copysign(1.0f, x) * y : (float)NAN;
+}
+
+static inline float fn_cos(float x) {
+  if (sizeof(double) < 8)
+    return cosf(x);
+  float r, low, s, c;
+  int32_t turns = fn_quarter_turns(x, &r, &low);
+  float sine = fn_sin_near(r, low, &s), cosine = fn_cos_near(r, low, &c);
+  float y = (turns & 1) != 0 ? sine + s : cosine + c;
+  y = ((turns + 1) & 2) != 0 ? -y : y;
+  return x - x == 0.0f ? y : (float)NAN;
+}
+
+static inline float fn_tan(float x) {
+  if (sizeof(double) < 8)
+    return tanf(x);
+  float r, low, s, c, lost;
+  int32_t turns = fn_quarter_turns(x, &r, &low), odd = (turns & 1) != 0;
+  float sine = fn_sin_near(r, low, &s), cosine = fn_cos_near(r, low, &c);
+  float a = sine + s, b = cosine + c, t = (sine - a) + s, u = (cosine - b) + c;
+  float q = fn_quotient(odd ? -b : a, odd ? -u : t, odd ? a : b, odd ? t : u, &lost);
+  return x - x == 0.0f ? fn_copysign(1.0f, x) * (q + lost) : (float)NAN;
+}
+
+/* arctan(t + low) + base for |t| <= tan(pi/8) and a tiny `low`; in `rest` what rounding took from the sum. */
+static inline float fn_arctan_near(float t, float low, float base, float more, float *rest) {
+  float z = t * t, y = base + t;
+  float p = FMA(FMA(FMA(FMA(-0.060898677f, z, 0.10599121f), z, -0.14244388f), z, 0.19998528f), z, -0.33333316f);
+  *rest = (base == 0.0f ? 0.0f : (base - y) + t) + FMA(t * z, p, more + low);
+  return y;
+}
+
+/* By what a tangent is away from that of 0, pi/4 or pi/2. */
 static inline float fn_arctan(float x) {
-  float a = fn_abs(x), y = fn_copysign(fn_arctan_parts(a < 1e10f ? a : 1e10f, 1.0f), x);
-  return x != x ? x : y;
+  float a = fn_abs(x), c = 1e10f < a ? 1e10f : a, rest;
+  int steep = c > 2.41421366f, middle = c > 0.414213568f;
+  float t = (steep ? -1.0f : middle ? c - 1.0f : c) / (steep ? c : middle ? c + 1.0f : 1.0f);
+  float base = steep ? 1.57079637f : middle ? 0.785398185f : 0.0f;
+  float y = fn_arctan_near(t, 0.0f, base, steep ? -4.37113883e-8f : middle ? -2.18556941e-8f : 0.0f, &rest);
+  return fn_copysign(y + rest, x);
+}
+
+/* The angle of (x, y). Sizes are brought to where no sum and no product is too large or small; of what is far smaller than
+   the other the quotient is the angle. */
+static inline float fn_arctan2(float y, float x) {
+  float a = fn_abs(y), b = fn_abs(x), most = a > b ? a : b, low, rest;
+  b = most == 0.0f ? 1.0f : b;
+  float tiny = a / b, scale = most > 1e18f ? 5.42101086e-20f : most < 1e-18f ? 1.84467441e19f : 1.0f;
+  a = 1.26765060e30f < a * scale ? 1.26765060e30f : a * scale;
+  b = 1.26765060e30f < b * scale ? 1.26765060e30f : b * scale;
+  int steep = a > 2.41421366f * b, middle = !steep && a > 0.414213568f * b;
+  float top = steep ? -b : middle ? a - b : a, bottom = steep ? a : middle ? a + b : b;
+  float t = middle ? a > b ? (a - top) - b : a - (b + top) : 0.0f;
+  float q = fn_quotient(top, t, bottom, middle ? fn_sum_lost(a, b, bottom) : 0.0f, &low);
+  float base = steep ? 1.57079637f : middle ? 0.785398185f : 0.0f;
+  float angle = fn_arctan_near(q, low, base, steep ? -4.37113883e-8f : middle ? -2.18556941e-8f : 0.0f, &rest);
+  float other = 3.14159274f - angle;
+  other = other + (((3.14159274f - other) - angle) - (rest + 8.74227766e-8f));
+  angle = tiny < 1e-6f ? tiny : angle + rest;
+  angle = fn_copysign(fn_copysign(1.0f, x) < 0.0f ? other : angle, y);
+  return x != x ? x : angle;
 }
 
 /* arcsin(s) = s + s^3 * P(s^2) up to 1/2; above by s = sqrt((1 - |x|) / 2), whose arcsine is half of what is missing. */
@@ -569,15 +708,56 @@ static inline float fn_minimum(float a, float b) {
   return a != a ? a : y;
 }
 
-/* The remainder with the sign of the divisor, as NumPy has it. */
-static inline float fn_mod(float a, float b) {
-  float r = fmodf(a, b);
-  return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
+/* r without the nearest multiple of b / 2^29, exactly, as the multiple has 29 digits or less. */
+static inline double fn_without_multiple(double r, double *b, double *by, double *count) {
+  *b *= 1.86264514923095703e-9;
+  *by *= 536870912.0;
+  double q = (r * *by + 6755399441055744.0) - 6755399441055744.0;
+  *count = *count * 536870912.0 + q;
+  return r - q * *b;
 }
 
-/* The quotient rounded down: what is left after the remainder is a whole multiple but for rounding. Infinity is no
-   multiple of anything: there the quotient is 0, or -1 where the signs differ. */
+/* |a| divided by |b|: what is left, and in *count how many times b was taken. The quotient of two floats may have 277
+   digits before the point, which are found 29 at a time. Where a double is no more than a float, by the C library. */
+static inline float fn_remainder(float a, float b, double *count) {
+  if (sizeof(double) < 8) {
+    float rest = fmodf(fn_abs(a), fn_abs(b));
+    *count = (double)floorf((fn_abs(a) - rest) / fn_abs(b) + 0.5f);
+    return rest;
+  }
+  double r = (double)fn_abs(a), d = (double)fn_abs(b);
+  /* d * 2^290 */
+  double n = d * 8.3076749736557242e34 * 8.3076749736557242e34 * 2.8823037615171174e17, by = 1.0 / n;
+  *count = 0.0;
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  r = fn_without_multiple(r, &n, &by, count);
+  *count -= r < 0.0 ? 1.0 : 0.0;
+  r = r < 0.0 ? r + d : r;
+  /* Of infinity nothing is taken from what is finite. */
+  int none = fn_abs(b) == (float)INFINITY && fn_abs(a) < (float)INFINITY;
+  *count = none ? 0.0 : *count;
+  return none ? fn_abs(a) : (float)r;
+}
+
+/* The remainder with the sign of the divisor, as NumPy has it. */
+static inline float fn_mod(float a, float b) {
+  double count;
+  float r = fn_remainder(a, b, &count);
+  return fn_copysign(r != 0.0f && (a < 0.0f) != (b < 0.0f) ? fn_abs(b) - r : r, b);
+}
+
+/* The quotient rounded down. */
 static inline float fn_floor_divide(float a, float b) {
-  const float q = rintf((a - fn_mod(a, b)) / b), small = a != 0.0f && (a < 0.0f) != (b < 0.0f) ? -1.0f : a / b;
-  return b == 0.0f ? a / b : fabsf(b) == (float)INFINITY && fabsf(a) < (float)INFINITY ? small : q;
+  double count;
+  float r = fn_remainder(a, b, &count), y = (float)(r != 0.0f && (a < 0.0f) != (b < 0.0f) ? -1.0 - count : count);
+  y = r == 0.0f ? fn_copysign(y, a / b) : y;
+  return b == 0.0f ? a / b : y;
 }

@@ -27,6 +27,7 @@ def literal(value: float) -> str:
 
 _DEFINED = {
     "fn_bits": "typedef union { float f; int32_t i; } fn_bits;\n",
+    "fn_wide_bits": "typedef union { double f; uint64_t i; } fn_wide_bits;\n",
     "AS_A_LOOP": """\
 /* Before a short loop: gcc would write it out, and makes a vector of it only if it does not. */
 #if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__)

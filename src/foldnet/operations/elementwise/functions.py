@@ -154,9 +154,9 @@ EXPRESSIONS: dict[str, Function] = {
     "log1p": Function(np.log1p, "fn_log1p({0})", "np.log1p({0})", (lambda o, g, x, y: g / (1.0 + x),)),
     "log2": Function(np.log2, "fn_log2({0})", "np.log2({0})", (lambda o, g, x, y: g / (x * math.log(2)),)),
     "log10": Function(np.log10, "fn_log10({0})", "np.log10({0})", (lambda o, g, x, y: g / (x * math.log(10)),)),
-    "sin": Function(np.sin, "sinf({0})", "np.sin({0})", (lambda o, g, x, y: g * o.cos(x),), (-1, 1)),
-    "cos": Function(np.cos, "cosf({0})", "np.cos({0})", (lambda o, g, x, y: g * -o.sin(x),), (-1, 1)),
-    "tan": Function(np.tan, "tanf({0})", "np.tan({0})", (lambda o, g, x, y: g * (1.0 + y * y),)),
+    "sin": Function(np.sin, "fn_sin({0})", "np.sin({0})", (lambda o, g, x, y: g * o.cos(x),), (-1, 1)),
+    "cos": Function(np.cos, "fn_cos({0})", "np.cos({0})", (lambda o, g, x, y: g * -o.sin(x),), (-1, 1)),
+    "tan": Function(np.tan, "fn_tan({0})", "np.tan({0})", (lambda o, g, x, y: g * (1.0 + y * y),)),
     "arcsin": Function(
         np.arcsin, "fn_arcsin({0})", "np.arcsin({0})", (lambda o, g, x, y: g / o.sqrt(1.0 - x * x),),
         (-math.pi / 2, math.pi / 2),
@@ -395,7 +395,7 @@ BINARY: dict[str, Function] = {
         np.divide, "{0} / {1}", "{0} / {1}", (lambda o, g, a, b, y: g / b, lambda o, g, a, b, y: -g * y / b)
     ),
     "power": Function(
-        np.power, "powf({0}, {1})", "np.power({0}, {1})",
+        np.power, "fn_power({0}, {1})", "np.power({0}, {1})",
         (lambda o, g, a, b, y: g * b * o.power(a, b - 1.0), _power_at),
     ),
     "maximum": Function(
@@ -418,7 +418,7 @@ BINARY: dict[str, Function] = {
     ),
     "floor_divide": Function(np.floor_divide, "fn_floor_divide({0}, {1})", "np.floor_divide({0}, {1})"),
     "arctan2": Function(
-        np.arctan2, "atan2f({0}, {1})", "np.arctan2({0}, {1})",
+        np.arctan2, "fn_arctan2({0}, {1})", "np.arctan2({0}, {1})",
         (
             lambda o, g, a, b, y: g * b / (a * a + b * b),
             lambda o, g, a, b, y: -g * a / (a * a + b * b),

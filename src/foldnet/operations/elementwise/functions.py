@@ -254,7 +254,7 @@ def _sigmoid_slope(o: Any, x: Any, y: Any) -> Any:
 
 def _silu_slope(o: Any, x: Any, y: Any) -> Any:
     s = o.sigmoid(x)
-    return s * (1.0 + x * (1.0 - s))
+    return s * o.where(x < -1, (1.0 + x) - x * s, 1.0 + x * (1.0 - s))
 
 
 def _gelu_slope(o: Any, x: Any, y: Any, approximate: float) -> Any:
@@ -263,17 +263,26 @@ def _gelu_slope(o: Any, x: Any, y: Any, approximate: float) -> Any:
         x = o.minimum(o.maximum(x, -12.0), 12.0)
         s = o.sigmoid(1.5957691216057308 * x * (1.0 + 0.044715 * x * x))
         return s + x * (s * (1.0 - s)) * (1.5957691216057308 * (1.0 + 0.134145 * x * x))
-    density = x * 0.3989422804014327 * o.exp(-0.5 * x * x)
-    return 0.5 * o.erfc(x * -0.7071067811865476) + density
+    # exp(-x^2 / 2) from the square of what is near x and has few digits, as what rounding takes from x * x would show;
+    # and e^20 times as large, so that the product is a usual number where the result is next to nothing.
+    c = o.minimum(o.maximum(x, -20.0), 20.0)
+    near = (c + 196608.0) - 196608.0
+    density = c * 8.222813263933119e-10 * o.exp(20.0 - 0.5 * near * near)
+    return _factor(o, x, y, 0.5) + (density + density * o.expm1(-0.5 * (c - near) * (c + near)))
+
+
+def _factor(o: Any, x: Any, y: Any, at_zero: float) -> Any:
+    """What y is x times."""
+    return o.where(o.abs(x) > 1e-30, y / x, at_zero)
 
 
 def _mish_slope(o: Any, x: Any, y: Any) -> Any:
-    # y = x w / (w + 2) with w = e (e + 2), e = exp(x); from 20 on y is x.
+    # y = x t with t = w / (w + 2), w = e (e + 2) and e = exp(x), so that 1 - t is 2 / (w + 2); from 20 on y is x.
     x = o.minimum(x, 20.0)
     e = o.exp(x)
-    w = e * (e + 2.0)
-    d = w + 2.0
-    return (w + x * (e / d) * (4.0 * (e + 1.0))) / d
+    t = _factor(o, x, o.minimum(y, 20.0), 0.6)
+    rest = o.where(x < 0, 1.0 - t * t, 2.0 / (e * (e + 2.0) + 2.0) * (1.0 + t))
+    return t + x * o.sigmoid(x) * rest
 
 
 def _softsign_slope(o: Any, x: Any, y: Any) -> Any:

@@ -218,11 +218,11 @@ static inline float fn_power(float x, float y) {
   u.f = small ? a * 8388608.0f : a;
   int32_t e = fn_exponent(u.i);
   u.i = fn_without(u.i, e);
+  float n = a == (float)INFINITY ? a : (float)(e - (small ? 23 : 0));
+  n = a == 0.0f ? -(float)INFINITY : n;
   double m = (double)u.f, s = (m - 1.0) / (m + 1.0), z = s * s;
   double p = (0.3407489861588144 * z + 0.4116717455171809) * z + 0.5770836003345697;
-  double log2 = ((p * z + 0.9617966732662703) * z + 2.885390081790142) * s + (double)(e - (small ? 23 : 0));
-  log2 = a == 0.0f ? -(double)INFINITY : a == (float)INFINITY ? (double)INFINITY : log2;
-  double t = (double)y * log2;
+  double t = (double)y * (((p * z + 0.9617966732662703) * z + 2.885390081790142) * s + (double)n);
   t = -200.0 > t ? -200.0 : t;
   t = 200.0 < t ? 200.0 : t;
   double sum = t + 6755399441056767.0, f = t - (sum - 6755399441056767.0);
@@ -296,11 +296,13 @@ static inline int32_t fn_quarter_turns(float x, float *r, float *low) {
   double rest = a * fn_by_size(a, 2.276010073078396e-18, 5.881214749119912e-27, 1.0346868704619472e-35, 3.7832563882960676e-45);
   high = fn_off_four(high);
   middle = fn_off_four(middle);
-  double turns = (((high + middle) + rest) + 6755399441055744.0) - 6755399441055744.0;
-  double left = (((high - turns) + middle) + rest) * 1.5707963267948966;
+  /* Adding 1.5 * 2^52 leaves no room for a fraction, and has a whole number in the last digits. */
+  fn_wide_bits turns;
+  turns.f = ((high + middle) + rest) + 6755399441055744.0;
+  double left = (((high - (turns.f - 6755399441055744.0)) + middle) + rest) * 1.5707963267948966;
   *r = (float)left;
   *low = (float)(left - (double)*r);
-  return (int32_t)turns;
+  return (int32_t)(uint32_t)turns.i;
 }
 
 /* sin(r + low), and what rounding takes from it, for |r| <= pi/4. */

@@ -69,7 +69,9 @@ GROUPS = [*(SIDE_BY_SIDE[i::12] for i in range(12)), ONE_BY_ONE[::2], ONE_BY_ONE
 
 def test_no_operation_is_the_c_librarys():
     """The last place of others than these is each library's own."""
-    elementwise = [node.op for name in SMALL for node in GRAPHS[name].nodes if isinstance(node.op, Unary | Binary)]
+    elementwise = [
+        node.op for name in SMALL for node in GRAPHS[name].nodes if isinstance(node.op, Unary | Binary)
+    ]
     called = {name for op in elementwise for name in re.findall(r"\b(\w+)\(", text_of(op))}
     assert {name for name in called if not name.startswith("fn_")} == set(EXACT)
 

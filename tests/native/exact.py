@@ -60,7 +60,7 @@ SLOPES = {
     "sigmoid": (f"{_SIGMOID} * (1 / (1 + exp(x)))", _SIGMOID, 2),
     "softplus": (_SIGMOID, "0", 1.8),
     "log_sigmoid": ("1 / (1 + exp(x))", "0", 1.8),
-    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 2.5),
+    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 2.7),
     "mish": (
         f"{_EXP} * ({_EXP} + 2) / {_MISH} + (x > 30 ? 30 : x) * 4 * ({_EXP} / {_MISH}) * (({_EXP} + 1) / {_MISH})",
         f"fmax({_EXP} / ({_EXP} + 1) * fmax(1, fabs({_CUT})), 1e-30)",

@@ -64,7 +64,7 @@ SLOPES = {
     "mish": (
         f"{_EXP} * ({_EXP} + 2) / {_MISH} + (x > 30 ? 30 : x) * 4 * ({_EXP} / {_MISH}) * (({_EXP} + 1) / {_MISH})",
         f"fmax({_EXP} / ({_EXP} + 1) * fmax(1, fabs({_CUT})), 1e-30)",
-        4,
+        4.2,
     ),
     "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL}) * (1 + 0.125 * x * x)", 4),
     "tanh_shrink": ("tanh(x) * tanh(x)", "0", 3.6),

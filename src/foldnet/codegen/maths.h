@@ -10,7 +10,7 @@
      fn_arcsin 1.3 (1.3)       fn_arccos 1.3 (1.3)       fn_arctan 2 (2)           fn_arctan2 0.7 (0.7)
      fn_arcsinh 1.4 (1.4)      fn_arccosh 1 (1)          fn_arctanh 1.2 (1.2)      fn_erf 1 (1.4)
      fn_erfc 1.6 (1.9)         fn_sigmoid 1.7 (1.8)      fn_silu 1.8 (1.8)         fn_softplus 1.7 (1.7)
-     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 1.8 (1.8)
+     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 2 (2)
      fn_tanh_shrink 1.5 (1.8)  fn_selu 1.9 (2)           fn_elu 1.7 (1.7)          fn_celu 2 (2)
      fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)     fn_power 0.6 (0.6)        fn_floor_divide 0.6 (0.6)
 

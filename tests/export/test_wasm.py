@@ -89,7 +89,7 @@ SPECIAL = np.array([
 
 
 def elementwise_cases():
-    """A case for each elementwise function, by the function's name; several of them are of C's own library."""
+    """A case for each elementwise function, by the function's name."""
     found = {}
     for label, case in PREDICTING.items():
         if isinstance(case.op, Unary | Binary):

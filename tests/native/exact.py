@@ -12,6 +12,9 @@ FUNCTIONS = {
     "sinh": "sinh(x)",
     "cosh": "cosh(x)",
     "tanh": "tanh(x)",
+    "sin": "sin(x)",
+    "cos": "cos(x)",
+    "tan": "tan(x)",
     "arcsin": "asin(x)",
     "arccos": "acos(x)",
     "arctan": "atan(x)",
@@ -43,9 +46,6 @@ SETTINGS = {"elu": "0.3f", "celu": "0.3f"}
 PARAMETERS = {"alpha": float.fromhex("0x1.333334p-2"), "approximate": 0.0}
 """The same by their names: 0.3 as a float."""
 
-MOST = {"celu": 2.1}
-"""What a function may be off by at most, if not by 2: it rounds x / alpha besides, and adds up to 2.005 without FMA."""
-
 _SIGMOID, _EXP = "(1 / (1 + exp(-x)))", "exp(x > 30 ? 30 : x)"
 _BELL, _PHI = "(0.39894228040143267794 * exp(-0.5 * x * x))", "(0.5 * erfc(-x * 0.70710678118654752440))"
 _MISH = f"({_EXP} * ({_EXP} + 2) + 2)"
@@ -57,16 +57,16 @@ SLOPES = {
     "log": ("1 / x", "0", 0.5),
     "log1p": ("1 / (1 + x)", "0", 1.6),
     "tanh": ("1 - tanh(x) * tanh(x)", "1", 1.2),
-    "sigmoid": (f"{_SIGMOID} * (1 / (1 + exp(x)))", _SIGMOID, 1.7),
-    "softplus": (_SIGMOID, "0", 1),
-    "log_sigmoid": ("1 / (1 + exp(x))", "0", 1),
-    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 2.5),
+    "sigmoid": (f"{_SIGMOID} * (1 / (1 + exp(x)))", _SIGMOID, 2),
+    "softplus": (_SIGMOID, "0", 1.8),
+    "log_sigmoid": ("1 / (1 + exp(x))", "0", 1.8),
+    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 2.7),
     "mish": (
         f"{_EXP} * ({_EXP} + 2) / {_MISH} + (x > 30 ? 30 : x) * 4 * ({_EXP} / {_MISH}) * (({_EXP} + 1) / {_MISH})",
         f"fmax({_EXP} / ({_EXP} + 1) * fmax(1, fabs({_CUT})), 1e-30)",
-        5.5,
+        4.2,
     ),
-    "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL}) * (1 + 0.125 * x * x)", 6),
+    "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL}) * (1 + 0.125 * x * x)", 4),
     "tanh_shrink": ("tanh(x) * tanh(x)", "0", 3.6),
     "elu": ("x > 0 ? 1 : 0.3f * exp(x)", "0", 1.7),
     "selu": ("x > 0 ? 1.0507009873554805 : 1.7580993408473766 * exp(x)", "0", 2),

@@ -113,7 +113,7 @@ def stated(name):
 @pytest.mark.parametrize("name", exact.FUNCTIONS)
 def test_largest_error(name):
     bounds = stated(name)
-    assert max(bounds) <= exact.MOST.get(name, 2)
+    assert max(bounds) <= 2
     for found, bound in zip(largest_errors(f"of_{name}"), bounds, strict=True):
         assert found.error <= bound, f"{found.error:.3f} at {found.at!r}"
 

@@ -26,12 +26,6 @@ pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="reads th
 
 UNARY = [*ACTIVATIONS, *map(Elementwise, EXPRESSIONS)]
 
-OF_THE_LIBRARY = {
-    "sin": "sinf", "cos": "cosf", "tan": "tanf", "power": "powf", "mod": "fmodf", "floor_divide": "fmodf",
-    "arctan2": "atan2f",
-}  # fmt: skip
-"""Functions that are computed one number at a time, by the C library."""
-
 SCALAR = re.compile(
     r"v?(add|sub|mul|div|sqrt|min|max|round|rndscale|fn?m(add|sub)\d+|u?comi|cmp\w*)s[sd]\b|v?cvt\w*(ss|sd|si)2\w+\b"
 )
@@ -136,15 +130,7 @@ def test_loops_are_vectors(program, optimize, compiler, processor, tmp_path):
     found = instructions(made.read_text())
     assert sorted(found) == sorted(names)
     slow = {name: why for name, lines in found.items() if (why := one_at_a_time(lines))}
-    assert set(slow) <= {name for name in names if of_the_library(name)}, slow
-
-
-def of_the_library(name):
-    kind, _, function = name.partition("_")
-    if kind == "forward":
-        return function in OF_THE_LIBRARY
-    # The slope of a sine is a cosine.
-    return function in ("sin_0", "cos_0", "power_0", "power_1")
+    assert not slow, slow
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)

@@ -1,23 +1,25 @@
-/* Elementary functions and activations of one float, in plain C99.
+/* Elementary functions of one float, in plain C99; others are in angles.h, activations.h and numbers.h.
 
    Each is free of branches, so that a loop over it vectorizes; each treats NaN, infinities and denormal numbers
    as its definition says; each gives the same bits whether it is vectorized or not. The largest errors over all floats,
    in units in the last place of the exact result, with fused multiply-add (and without), are held by the tests:
 
-     fn_exp 1.1 (1.1)          fn_expm1 1.5 (1.5)        fn_log 0.9 (0.9)          fn_log1p 0.9 (0.9)
+     fn_exp 1.1 (1.1)          fn_expm1 1.6 (1.7)        fn_log 0.9 (0.9)          fn_log1p 0.9 (0.9)
      fn_log2 1.1 (1.2)         fn_log10 0.9 (1)          fn_sinh 1.2 (1.2)         fn_cosh 1.2 (1.2)
-     fn_tanh 1.4 (1.4)         fn_arcsin 1.3 (1.3)       fn_arccos 1.3 (1.3)       fn_arctan 2 (2)
+     fn_tanh 1.4 (1.4)         fn_sin 0.9 (0.9)          fn_cos 0.9 (0.9)          fn_tan 1.1 (1.1)
+     fn_arcsin 1.3 (1.3)       fn_arccos 1.3 (1.3)       fn_arctan 2 (2)           fn_arctan2 0.7 (0.7)
      fn_arcsinh 1.4 (1.4)      fn_arccosh 1 (1)          fn_arctanh 1.2 (1.2)      fn_erf 1 (1.4)
-     fn_erfc 1.6 (1.9)         fn_sigmoid 1 (0.9)        fn_silu 1 (1.5)           fn_softplus 1.7 (1.7)
-     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 1 (1.5)
-     fn_tanh_shrink 1.4 (1.8)  fn_selu 1.9 (1.9)         fn_elu 1.7 (1.7)          fn_celu 2 (2.1)
-     fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)
+     fn_erfc 1.6 (1.9)         fn_sigmoid 1.7 (1.8)      fn_silu 1.8 (1.8)         fn_softplus 1.7 (1.7)
+     fn_log_sigmoid 1.7 (1.7)  fn_mish 1 (1.5)           fn_gelu 1.4 (2)           fn_gelu_tanh 2 (2)
+     fn_tanh_shrink 1.5 (1.8)  fn_selu 1.9 (2)           fn_elu 1.7 (1.7)          fn_celu 2 (2)
+     fn_softsign 1.5 (1.5)     fn_hard_sigmoid 1 (1)     fn_power 0.6 (0.6)        fn_floor_divide 0.6 (0.6)
 
-   (alpha is 0.3 in fn_elu and fn_celu.) Where one float is not enough for an intermediate result, what rounding took
-   from it is kept in another: `low`, `rest`, `more`.
+   (alpha is 0.3 in fn_elu and fn_celu; of fn_arctan2, fn_power and fn_floor_divide: over a sample.) Where one float is not
+   enough for an intermediate result, what rounding took from it is kept in another: `low`, `rest`, `more`.
    The emitter copies only the functions that a network uses; `fn_` marks one. */
 
 typedef union { float f; int32_t i; } fn_bits;
+typedef union { double f; uint64_t i; } fn_wide_bits;
 
 static inline float fn_abs(float x) {
   fn_bits u;
@@ -32,24 +34,6 @@ static inline float fn_copysign(float x, float sign) {
   s.f = sign;
   u.i = (u.i & 0x7fffffff) | (s.i & ~0x7fffffff);
   return u.f;
-}
-
-/* 2 to the power n, for -126 <= n <= 127. */
-static inline float fn_pow2(int32_t n) {
-  fn_bits u;
-  u.i = (n + 127) * 8388608;
-  return u.f;
-}
-
-/* The nearest integer, for |x| < 2^22: adding 1.5 * 2^23 leaves no room for a fraction. */
-static inline float fn_nearest(float x) {
-  return (x + 12582912.0f) - 12582912.0f;
-}
-
-/* y * 2^k for -250 <= k <= 250, in two halves, as each must be a float. */
-static inline float fn_scale(float y, int32_t k) {
-  int32_t half = k >> 1;
-  return y * fn_pow2(half) * fn_pow2(k - half);
 }
 
 /* c - a * b, exactly but for one rounding, where a * b is close to c; without FMA of halves of the digits (Dekker). */
@@ -79,48 +63,67 @@ static inline float fn_quotient(float top, float t, float bottom, float b, float
   return q;
 }
 
-/* exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2; the power is applied in two halves so that n may be -150 to 129. */
+/* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2. */
+static inline float fn_exp_series(float r) {
+  float q = FMA(FMA(FMA(0.00138204114f, r, 0.00836867746f), r, 0.0416682698f), r, 0.166665211f);
+  return FMA(q, r, 0.499999940f);
+}
+
+/* 2^n of what adding 1.5 * 2^23 + 127 to a number has made of it: its last digits are those of n + 127, which is what
+   the exponent of 2^n is written as. */
+static inline float fn_pow2_of(float sum) {
+  fn_bits u;
+  u.f = sum;
+  u.i = (int32_t)((uint32_t)u.i << 23);
+  return u.f;
+}
+
+/* The same of a double and 1.5 * 2^52 + 1023. */
+static inline double fn_wide_pow2_of(double sum) {
+  fn_wide_bits u;
+  u.f = sum;
+  u.i <<= 52;
+  return u.f;
+}
+
+/* exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2; the power is applied in two halves so that n may be -150 to 129. Limits
+   come first in comparisons, which leave NaN alone then. */
 static inline float fn_exp(float x) {
-  float c = x > -104.0f ? x : -104.0f;
-  c = c < 89.0f ? c : 89.0f;
-  float n = fn_nearest(c * 1.44269504f);
-  float r = FMA(n, -0.693359375f, c);
+  float c = -104.0f > x ? -104.0f : x;
+  c = 89.0f < c ? 89.0f : c;
+  fn_bits u, v;
+  u.f = FMA(c, 1.44269504f, 12583166.0f);
+  float n = u.f - 12583166.0f, r = FMA(n, -0.693359375f, c);
   r = FMA(n, 2.12194440e-4f, r);
-  float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
-  float y = fn_scale(FMA(r * r, q, r) + 1.0f, (int32_t)n);
-  return x != x ? x : y;
+  v.i = (int32_t)((uint32_t)(u.i >> 1) << 23);
+  u.i = (int32_t)((uint32_t)((u.i + 1) >> 1) << 23);
+  return FMA(u.f, FMA(r * r, fn_exp_series(r), r), u.f) * v.f;
 }
 
 /* exp(x + more) = (result + low) * scale for a tiny `more` and x <= 90, no less than exp(-126); the result is between
    2^-100 and 2^101. No `more` is -0.0f, which compilers leave out of a sum. */
 static inline float fn_exp_parts(float x, float more, float *low, float *scale) {
-  float c = x > -126.0f ? x : -126.0f;
-  float n = fn_nearest(c * 1.44269504f);
+  float c = -126.0f > x ? -126.0f : x, n = FMA(c, 1.44269504f, 12582912.0f) - 12582912.0f;
   float far = FMA(n, -0.693359375f, c), near = n * 2.12194440e-4f, r = far + near;
-  float q = FMA(FMA(FMA(FMA(0.00139517174f, r, 0.00836959854f), r, 0.0416661873f), r, 0.166665122f), r, 0.5f);
-  float t = FMA(r * r, q, r), y = t + 1.0f;
-  int32_t k = (int32_t)n, most = k > -100 ? k : -100;
-  most = most < 100 ? most : 100;
-  float power = fn_pow2(most);
+  float t = FMA(r * r, fn_exp_series(r), r), y = t + 1.0f;
+  float most = -100.0f > n ? -100.0f : n;
+  most = 100.0f < most ? 100.0f : most;
+  float power = fn_pow2_of(most + 12583039.0f);
   *low = FMA(y, ((far - r) + near) + more, t - (y - 1.0f)) * power;
-  *scale = fn_pow2(k - most);
+  *scale = fn_pow2_of((n - most) + 12583039.0f);
   return y * power;
 }
 
 /* exp(x) - 1 = 2 * (t * (exp(r) - 1) + (t - 1/2)) with t = 2^(n-1), without cancellation near 0. */
 static inline float fn_expm1(float x) {
-  float c = x > -20.0f ? x : -20.0f;
-  c = c < 89.0f ? c : 89.0f;
-  float n = fn_nearest(c * 1.44269504f);
+  float c = -20.0f > x ? -20.0f : x;
+  c = 89.0f < c ? 89.0f : c;
+  float sum = FMA(c, 1.44269504f, 12583038.0f), n = sum - 12583038.0f, t = fn_pow2_of(sum);
   float r = FMA(n, -0.693359375f, c);
   r = FMA(n, 2.12194440e-4f, r);
-  float q = FMA(FMA(FMA(FMA(FMA(0.00019915032f, r, 0.00139420596f), r, 0.00833327137f), r, 0.0416663401f), r,
-                    0.166666672f), r, 0.5f);
-  float p = FMA(r * r, q, r);
-  int32_t k = (int32_t)n;
-  float t = fn_pow2(k - 1);
-  float y = k == 0 ? p : 2.0f * FMA(t, p, t - 0.5f);
-  return x != x || x == 0.0f ? x : y;
+  float q = FMA(FMA(FMA(FMA(0.00138706562f, r, 0.00836626161f), r, 0.0416674353f), r, 0.166665465f), r, 0.499999970f);
+  float y = 2.0f * FMA(t, FMA(r * r, q, r), t - 0.5f);
+  return fn_abs(x) < 1e-30f ? x : y;
 }
 
 /* The power n of two for which x / 2^n is between sqrt(1/2) and sqrt(2), given x's bits; something for a negative x. */
@@ -205,17 +208,15 @@ static inline float fn_log10(float x) {
 }
 
 static inline float fn_sinh(float x) {
-  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
+  float a = fn_abs(x), z = a * a, low, scale, e = 0.5f * fn_exp_parts(90.0f < a ? 90.0f : a, -0.0f, &low, &scale);
   float far = (e - (0.25f / e - 0.5f * low)) * scale;
   float p = FMA(FMA(FMA(2.7822302e-06f, z, 0.00019842894f), z, 0.0083333105f), z, 0.16666667f);
-  float y = fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
-  return x != x ? x : y;
+  return fn_copysign(a < 1.0f ? FMA(a * z, p, a) : far, x);
 }
 
 static inline float fn_cosh(float x) {
-  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(a < 90.0f ? a : 90.0f, -0.0f, &low, &scale);
-  float y = (e + (0.25f / e + 0.5f * low)) * scale;
-  return x != x ? x : y;
+  float a = fn_abs(x), low, scale, e = 0.5f * fn_exp_parts(90.0f < a ? 90.0f : a, -0.0f, &low, &scale);
+  return (e + (0.25f / e + 0.5f * low)) * scale;
 }
 
 /* log(1 + a + a^2 / (1 + sqrt(1 + a^2))) for a = |x|; from 2^13 on log(2 a). */
@@ -246,68 +247,39 @@ static inline float fn_arctanh(float x) {
   return x != x || x == 0.0f ? x : y;
 }
 
-/* arctan(top / bottom) for 0 <= top, bottom: that of t between -tan(pi/8) and tan(pi/8), and what it is away from. */
-static inline float fn_arctan_parts(float top, float bottom) {
-  int steep = top > 2.41421366f * bottom, middle = top > 0.414213568f * bottom;
-  float t = (steep ? -bottom : middle ? top - bottom : top) / (steep ? top : middle ? top + bottom : bottom), z = t * t;
-  float p = FMA(FMA(FMA(FMA(-0.060898677f, z, 0.10599121f), z, -0.14244388f), z, 0.19998528f), z, -0.33333316f);
-  float base = steep ? 1.57079637f : middle ? 0.785398185f : 0.0f, y = base + t;
-  float more = steep ? -4.37113883e-8f : middle ? -2.18556941e-8f : 0.0f;
-  return y + ((base == 0.0f ? 0.0f : (base - y) + t) + FMA(t * z, p, more));
-}
-
-static inline float fn_arctan(float x) {
-  float a = fn_abs(x), y = fn_copysign(fn_arctan_parts(a < 1e10f ? a : 1e10f, 1.0f), x);
-  return x != x ? x : y;
-}
-
-/* arcsin(s) = s + s^3 * P(s^2) up to 1/2; above by s = sqrt((1 - |x|) / 2), whose arcsine is half of what is missing. */
-static inline float fn_arcsin_parts(float x, float *s) {
-  float a = fn_abs(x), z = a <= 0.5f ? a * a : 0.5f * (1.0f - a);
-  *s = a <= 0.5f ? a : sqrtf(z);
-  float p = FMA(FMA(FMA(0.037657455f, z, 0.014336775f), z, 0.031834897f), z, 0.04451369f);
-  return *s * z * FMA(FMA(p, z, 0.07500521f), z, 0.1666666f);
-}
-
-static inline float fn_arcsin(float x) {
-  float s, more = fn_arcsin_parts(x, &s), rest = 1.57079637f - 2.0f * s;
-  float far = rest + (((1.57079637f - rest) - 2.0f * s) - FMA(2.0f, more, 4.37113883e-8f));
-  float y = fn_copysign(fn_abs(x) <= 0.5f ? s + more : far, x);
-  return x != x ? x : y;
-}
-
-static inline float fn_arccos(float x) {
-  float s, more = fn_arcsin_parts(x, &s);
-  float middle = 1.57079637f - fn_copysign(s + (more + fn_copysign(4.37113883e-8f, x)), x);
-  float far = x > 0.0f ? 2.0f * (s + more) : 3.14159274f - (2.0f * (s + more) + 8.74227766e-8f);
-  return fn_abs(x) <= 0.5f ? middle : far;
-}
-
-/* (tanh(x) - x) / x^3 for |x| < 0.625, from z = x^2. */
-static inline float fn_tanh_series(float z) {
-  float p = FMA(FMA(FMA(0.00229899655f, z, -0.00835006684f), z, 0.0217710193f), z, -0.0539595559f);
-  return FMA(FMA(p, z, 0.133333057f), z, -0.333333343f);
-}
-
+/* x + x^3 * P(x^2) below 0.55, and 1 - 2 / (exp(2 x) + 1) from there. */
 static inline float fn_tanh(float x) {
-  float a = fn_abs(x), z = a * a;
-  float near = FMA(a * z, fn_tanh_series(z), a);
-  float c = a < 20.0f ? a : 20.0f;
-  float far = 1.0f - 2.0f / (fn_exp(2.0f * c) + 1.0f);
-  float y = fn_copysign(a < 0.625f ? near : far, x);
-  return x != x ? x : y;
+  float a = fn_abs(x), c = 10.0f < a ? 10.0f : a, z = a * a;
+  float p = FMA(FMA(FMA(-0.00624284903f, z, 0.0210507140f), z, -0.0538475476f), z, 0.133325443f);
+  float near = FMA(a * z, FMA(p, z, -0.333333164f), a);
+  float sum = FMA(c, 2.88539008f, 12583039.0f), n = sum - 12583039.0f, power = fn_pow2_of(sum);
+  float r = FMA(n, -0.693359375f, c + c);
+  r = FMA(n, 2.12194440e-4f, r);
+  float far = 1.0f - 2.0f / FMA(power, FMA(r * r, fn_exp_series(r), r), power + 1.0f);
+  return fn_copysign(a < 0.55f ? near : far, x);
 }
 
-/* 1 / (1 + exp(-x)) = (result + low) * scale; `more` is added to -|x|. */
-static inline float fn_sigmoid_parts(float x, float more, float *low, float *scale) {
-  float rest, e = fn_exp_parts(-fn_abs(x), more, &rest, scale), bottom = 1.0f + e;
-  *scale = x < 0.0f ? *scale : 1.0f;
-  return fn_quotient(x < 0.0f ? e : 1.0f, x < 0.0f ? rest : 0.0f, bottom, ((1.0f - bottom) + e) + rest, low);
+/* by * sigmoid(x + more) for a tiny `more` and |by| <= 126, as by * 2^n / (2^n + exp(r)) with r = n * ln(2) - x. The
+   power is 2^48 times as large, so that it is a float; `lost` is what rounding took from 1 + 2^n. */
+static inline float fn_sigmoid_times(float x, float more, float by) {
+  const float unit = 3.55271368e-15f;
+  float c = -110.0f > x ? -110.0f : x;
+  c = 20.0f < c ? 20.0f : c;
+  float sum = FMA(c, 1.44269504f, 12583087.0f), n = sum - 12583087.0f, power = fn_pow2_of(sum);
+  float r = FMA(n, 0.693359375f, -c);
+  r = FMA(n, -2.12194440e-4f, r) - more;
+  float one = FMA(power, unit, 1.0f), lost = FMA(power, unit, 1.0f - one);
+  return by * power / (one + (FMA(r * r, fn_exp_series(r), r) + lost)) * unit;
 }
 
 static inline float fn_sigmoid(float x) {
-  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale), y = (q + low) * scale;
-  return x != x ? x : y;
+  return fn_sigmoid_times(x, 0.0f, 1.0f);
+}
+
+/* x * sigmoid(u + more). From 126 on it has grown to x or fallen to 0. */
+static inline float fn_gated(float x, float u, float more) {
+  float y = fn_sigmoid_times(u, more, x);
+  return fn_abs(x) < 126.0f ? y : x > 0.0f ? x : x * 0.0f;
 }
 
 /* x * (q + low) * scale. From 126 on a function that grows as x or falls to 0 has done so. */
@@ -347,236 +319,4 @@ static inline float fn_erf(float x) {
   p = FMA(FMA(FMA(p, z, 0.11283579f), z, -0.37612626f), z, 0.12837917f);
   float near = FMA(x, p, x), far = fn_copysign(1.0f - fn_erfc(a), x);
   return a < 1.0f ? near : far;
-}
-
-static inline float fn_linear(float x) {
-  return x;
-}
-
-/* With a threshold and no slope, NaN gives 0, as in Keras. */
-static inline float fn_relu(float x, float negative_slope, float max_value, float threshold) {
-  float positive = x <= 0.0f ? 0.0f : x, above = x > threshold ? x : 0.0f;
-  float y = threshold != 0.0f ? above : positive;
-  y = y > max_value ? max_value : y;
-  float depth = threshold - x;
-  depth = depth <= 0.0f ? 0.0f : depth;
-  return negative_slope != 0.0f ? y - negative_slope * depth : y;
-}
-
-static inline float fn_relu_plain(float x) {
-  return x <= 0.0f ? 0.0f : x;
-}
-
-static inline float fn_relu6(float x) {
-  float y = x <= 0.0f ? 0.0f : x;
-  return y > 6.0f ? 6.0f : y;
-}
-
-static inline float fn_leaky_relu(float x, float negative_slope) {
-  return x < 0.0f ? negative_slope * x : x;
-}
-
-static inline float fn_elu(float x, float alpha) {
-  return x > 0.0f ? x : alpha * fn_expm1(x);
-}
-
-static inline float fn_selu(float x) {
-  return (x > 0.0f ? 1.05070102f : 1.75809932f) * (x > 0.0f ? x : fn_expm1(x));
-}
-
-static inline float fn_celu(float x, float alpha) {
-  return x > 0.0f ? x : alpha * fn_expm1(x / alpha);
-}
-
-static inline float fn_exponential(float x) {
-  return fn_exp(x);
-}
-
-/* log(1 + e^-|x|), for what is added to max(x, 0). */
-static inline float fn_softplus(float x) {
-  float e = fn_exp(-fn_abs(x)), u = 1.0f + e, lost = (1.0f - u) + e;
-  int large = u > 1.41421356f;
-  float y = fn_log_near((large ? 0.5f * u : u) - 1.0f, large ? 1.0f : 0.0f, lost / u);
-  return (x < 0.0f ? 0.0f : x) + y;
-}
-
-static inline float fn_log_sigmoid(float x) {
-  return -fn_softplus(-x);
-}
-
-static inline float fn_softsign(float x) {
-  return x / (1.0f + fn_abs(x));
-}
-
-static inline float fn_silu(float x) {
-  float low, scale, q = fn_sigmoid_parts(x, -0.0f, &low, &scale);
-  return fn_weighted(x, q, low, scale);
-}
-
-/* x * Phi(x) with Phi(-x) = exp(-x^2 / 2) * P((x - 4) / (x + 4)) / (x + 0.8125) for 0 <= x <= 15.5. */
-static inline float fn_gelu(float x) {
-  float a = fn_abs(x), low, rest, scale;
-  a = a < 15.5f ? a : 15.5f;
-  float q = FMA(2.0f * a, 1.0f / (a + 4.0f), -1.0f);
-  float p = FMA(FMA(FMA(-7.4257805e-05f, q, -5.300076e-05f), q, 0.0007244823f), q, -0.00042355203f);
-  p = FMA(FMA(FMA(FMA(p, q, -0.0050980356f), q, 0.019532513f), q, -0.03798471f), q, 0.04204514f);
-  p = FMA(FMA(FMA(p, q, -0.009321489f), q, -0.0647539f), q, 0.016851211f);
-  float e = fn_bell_parts(a, 0.5f, &rest, &scale), high = 0.4375f + p, t = p - (high - 0.4375f);
-  float top = e * high, bottom = a + 0.8125f;
-  t = FMA(rest, high, FMA(e, t, -fn_rest(top, e, high)));
-  float tail = fn_quotient(top, t, bottom, fn_sum_lost(a, 0.8125f, bottom), &low), main = 1.0f - tail;
-  low = x > 0.0f ? ((1.0f - main) - tail) - low : low;
-  return fn_copysign(fn_weighted(x, x > 0.0f ? main : tail, low, x > 0.0f ? 1.0f : scale), x);
-}
-
-/* x * sigmoid(x * (A + B * x^2)); what rounding takes from the sigmoid's argument shows where it is large. */
-static inline float fn_gelu_tanh(float x) {
-  float c = x > -12.0f ? x : -12.0f, low, scale;
-  c = c < 12.0f ? c : 12.0f;
-  float z = c * c, b = 0.0713548139f * z, t = 1.59576917f + b, u = c * t;
-  float more = FMA(-0.0713548139f, fn_rest(z, c, c), FMA(2.3988325e-9f, z, -fn_rest(b, 0.0713548139f, z)));
-  more = (fn_sum_lost(1.59576917f, b, t) + more) - 4.534068e-08f;
-  /* With the sign that it has in -|u|. */
-  more = -fn_copysign(1.0f, u) * FMA(c, more, -fn_rest(u, c, t));
-  float q = fn_sigmoid_parts(u, more, &low, &scale);
-  return fn_weighted(x, q, low, scale);
-}
-
-static inline float fn_hard_sigmoid(float x) {
-  float y = x + 3.0f;
-  y = y < 0.0f ? 0.0f : y;
-  return (y > 6.0f ? 6.0f : y) / 6.0f;
-}
-
-/* What Keras 1 and 2 computed under the name of the former. */
-static inline float fn_hard_sigmoid_keras2(float x) {
-  /* 0.2 x + 0.5 would cancel near -2.5, where 0.2f is not 0.2. */
-  float y = (x + 2.5f) * 0.2f;
-  y = y < 0.0f ? 0.0f : y;
-  return y > 1.0f ? 1.0f : y;
-}
-
-static inline float fn_hard_silu(float x) {
-  return x * fn_hard_sigmoid(x);
-}
-
-static inline float fn_hard_tanh(float x) {
-  float y = x < -1.0f ? -1.0f : x;
-  return y > 1.0f ? 1.0f : y;
-}
-
-/* NaN gives 0 in both, as in Keras. */
-static inline float fn_hard_shrink(float x, float threshold) {
-  return fn_abs(x) > threshold ? x : 0.0f;
-}
-
-static inline float fn_soft_shrink(float x, float threshold) {
-  float a = fn_abs(x);
-  return a > threshold ? fn_copysign(a - threshold, x) : 0.0f;
-}
-
-/* x - tanh(x): x^3 * P(x^2) below 1, where the difference would cancel, and |x| - 1 + 2 * sigmoid(-2 |x|) from there. */
-static inline float fn_tanh_shrink(float x) {
-  float a = fn_abs(x), z = a * a, cube = a * z, low, scale;
-  float p = FMA(FMA(FMA(0.00011377148f, z, -0.00060319365f), z, 0.0016818146f), z, -0.0038587358f);
-  p = FMA(FMA(FMA(FMA(p, z, 0.009009318f), z, -0.021910703f), z, 0.05397386f), z, -0.13333362f);
-  p = FMA(p, z, 0.083333336f);
-  float high = 0.25f + p, rest = p - (high - 0.25f);
-  rest = FMA(cube, rest, -high * FMA(a, fn_rest(z, a, a), fn_rest(cube, a, z)));
-  float q = fn_sigmoid_parts(-2.0f * a, -0.0f, &low, &scale), far = (a - 1.0f) + 2.0f * ((q + low) * scale);
-  float y = fn_copysign(a < 1.0f ? FMA(cube, high, rest) : far, x);
-  return x != x ? x : y;
-}
-
-/* In double, so that the square neither overflows nor cancels. */
-static inline float fn_squareplus(float x, float b) {
-  double d = (double)x;
-  return (float)(0.5 * (d + sqrt(d * d + (double)b)));
-}
-
-static inline float fn_sparse_plus(float x) {
-  float middle = 0.25f * (x + 1.0f) * (x + 1.0f);
-  float y = x < 1.0f ? middle : x;
-  return x <= -1.0f ? 0.0f : y;
-}
-
-static inline float fn_sparse_sigmoid(float x) {
-  float y = x + 1.0f;
-  y = y < 0.0f ? 0.0f : y;
-  return 0.5f * (y > 2.0f ? 2.0f : y);
-}
-
-static inline float fn_threshold(float x, float threshold, float default_value) {
-  return x > threshold ? x : default_value;
-}
-
-static inline float fn_thresholded_relu(float x, float theta) {
-  return x * (x > theta ? 1.0f : 0.0f);
-}
-
-/* max(x, 0) - alpha * max(-x, 0) */
-static inline float fn_prelu(float x, float alpha) {
-  float positive = x <= 0.0f ? 0.0f : x, negative = x >= 0.0f ? 0.0f : -x;
-  return positive - alpha * negative;
-}
-
-/* x * tanh(log(1 + e^x)) = x * w / (w + 2) with w = e^x * (e^x + 2); from 20 on the factor is 1. */
-static inline float fn_mish(float x) {
-  float rest, low, scale, e = fn_exp_parts(x < 20.0f ? x : 20.0f, -0.0f, &rest, &scale);
-  float sum = e + 2.0f, w = e * sum, bottom = w + 2.0f;
-  float t = FMA(rest, sum, FMA(e, fn_sum_lost(2.0f, e, sum) + rest, -fn_rest(w, e, sum)));
-  float q = fn_quotient(w, t, bottom, fn_sum_lost(2.0f, w, bottom) + t, &low), y = fn_weighted(x, q, low, scale);
-  return x < 20.0f ? fn_copysign(y, x) : x;
-}
-
-/* Towards zero. What does not fit, NaN included, is reported by the caller and becomes 0. */
-static inline int fn_is_index(float x) {
-  return x >= -2147483648.0f && x < 2147483648.0f;
-}
-
-static inline int32_t fn_to_int(float x) {
-  return fn_is_index(x) ? (int32_t)x : 0;
-}
-
-/* The place of a number among ascending keys; -1 if it is none of them. */
-static inline int32_t fn_find(int32_t x, const int32_t *keys, int32_t count) {
-  int32_t low = 0, high = count;
-  while (low < high) {
-    int32_t middle = low + (high - low) / 2;
-    if (keys[middle] < x)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < count && keys[low] == x ? low : -1;
-}
-
-/* With the sign of the divisor, as Python's %. */
-static inline int32_t fn_floor_mod(int32_t x, int32_t n) {
-  int32_t rest = x % n;
-  return rest < 0 ? rest + n : rest;
-}
-
-/* NaN in either operand is kept, as NumPy's maximum and minimum do. */
-static inline float fn_maximum(float a, float b) {
-  float y = a > b ? a : b;
-  return a != a ? a : y;
-}
-
-static inline float fn_minimum(float a, float b) {
-  float y = a < b ? a : b;
-  return a != a ? a : y;
-}
-
-/* The remainder with the sign of the divisor, as NumPy has it. */
-static inline float fn_mod(float a, float b) {
-  float r = fmodf(a, b);
-  return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
-}
-
-/* The quotient rounded down: what is left after the remainder is a whole multiple but for rounding. Infinity is no
-   multiple of anything: there the quotient is 0, or -1 where the signs differ. */
-static inline float fn_floor_divide(float a, float b) {
-  const float q = rintf((a - fn_mod(a, b)) / b), small = a != 0.0f && (a < 0.0f) != (b < 0.0f) ? -1.0f : a / b;
-  return b == 0.0f ? a / b : fabsf(b) == (float)INFINITY && fabsf(a) < (float)INFINITY ? small : q;
 }

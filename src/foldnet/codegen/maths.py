@@ -1,4 +1,4 @@
-"""The C functions of ``maths.h``, ``rows.h`` and ``texts.h``, which a piece of code needs of them, and numbers in C."""
+"""The C functions of ``maths.h`` and of the files beside it, which a piece of code needs of them, and numbers in C."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ def literal(value: float) -> str:
     return (text if "." in text or "e" in text else text + ".0") + "f"
 
 
+FILES = ("maths.h", "angles.h", "activations.h", "numbers.h", "rows.h", "texts.h")
+"""What is written by hand."""
+
 _DEFINED = {
     "fn_bits": "typedef union { float f; int32_t i; } fn_bits;\n",
+    "fn_wide_bits": "typedef union { double f; uint64_t i; } fn_wide_bits;\n",
     "AS_A_LOOP": """\
 /* Before a short loop: gcc would write it out, and makes a vector of it only if it does not. */
 #if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__)
@@ -45,7 +49,7 @@ _LOOPS = re.compile(r"\b(?:for|while) \(")
 
 @cache
 def _functions() -> dict[str, str]:
-    text = "".join(header(__file__, n) for n in ("maths.h", "rows.h", "texts.h"))
+    text = "".join(header(__file__, name) for name in FILES)
     # A function is its comment, if any, from `static inline` to the brace that closes it in column one.
     found = re.findall(
         r"(?:^/\* (?:(?!\*/).)*?\*/\n)?^static inline \w+ (?:fn_\w+)\(.*?^}\n", text, re.M | re.S

@@ -154,9 +154,9 @@ EXPRESSIONS: dict[str, Function] = {
     "log1p": Function(np.log1p, "fn_log1p({0})", "np.log1p({0})", (lambda o, g, x, y: g / (1.0 + x),)),
     "log2": Function(np.log2, "fn_log2({0})", "np.log2({0})", (lambda o, g, x, y: g / (x * math.log(2)),)),
     "log10": Function(np.log10, "fn_log10({0})", "np.log10({0})", (lambda o, g, x, y: g / (x * math.log(10)),)),
-    "sin": Function(np.sin, "sinf({0})", "np.sin({0})", (lambda o, g, x, y: g * o.cos(x),), (-1, 1)),
-    "cos": Function(np.cos, "cosf({0})", "np.cos({0})", (lambda o, g, x, y: g * -o.sin(x),), (-1, 1)),
-    "tan": Function(np.tan, "tanf({0})", "np.tan({0})", (lambda o, g, x, y: g * (1.0 + y * y),)),
+    "sin": Function(np.sin, "fn_sin({0})", "np.sin({0})", (lambda o, g, x, y: g * o.cos(x),), (-1, 1)),
+    "cos": Function(np.cos, "fn_cos({0})", "np.cos({0})", (lambda o, g, x, y: g * -o.sin(x),), (-1, 1)),
+    "tan": Function(np.tan, "fn_tan({0})", "np.tan({0})", (lambda o, g, x, y: g * (1.0 + y * y),)),
     "arcsin": Function(
         np.arcsin, "fn_arcsin({0})", "np.arcsin({0})", (lambda o, g, x, y: g / o.sqrt(1.0 - x * x),),
         (-math.pi / 2, math.pi / 2),
@@ -247,9 +247,14 @@ def _relu_slope(o: Any, x: Any, y: Any, negative_slope: float, max_value: float,
     return o.where(x > threshold, inside, below)
 
 
+def _sigmoid_slope(o: Any, x: Any, y: Any) -> Any:
+    # Of the two forms the one that rounds less.
+    return o.where(y < 0.5, y - y * y, y * (1.0 - y))
+
+
 def _silu_slope(o: Any, x: Any, y: Any) -> Any:
     s = o.sigmoid(x)
-    return s * (1.0 + x * (1.0 - s))
+    return s * o.where(x < -1, (1.0 + x) - x * s, 1.0 + x * (1.0 - s))
 
 
 def _gelu_slope(o: Any, x: Any, y: Any, approximate: float) -> Any:
@@ -258,17 +263,26 @@ def _gelu_slope(o: Any, x: Any, y: Any, approximate: float) -> Any:
         x = o.minimum(o.maximum(x, -12.0), 12.0)
         s = o.sigmoid(1.5957691216057308 * x * (1.0 + 0.044715 * x * x))
         return s + x * (s * (1.0 - s)) * (1.5957691216057308 * (1.0 + 0.134145 * x * x))
-    density = x * 0.3989422804014327 * o.exp(-0.5 * x * x)
-    return 0.5 * o.erfc(x * -0.7071067811865476) + density
+    # exp(-x^2 / 2) from the square of what is near x and has few digits, as what rounding takes from x * x would show;
+    # and e^20 times as large, so that the product is a usual number where the result is next to nothing.
+    c = o.minimum(o.maximum(x, -20.0), 20.0)
+    near = (c + 196608.0) - 196608.0
+    density = c * 8.222813263933119e-10 * o.exp(20.0 - 0.5 * near * near)
+    return _factor(o, x, y, 0.5) + (density + density * o.expm1(-0.5 * (c - near) * (c + near)))
+
+
+def _factor(o: Any, x: Any, y: Any, at_zero: float) -> Any:
+    """What y is x times."""
+    return o.where(o.abs(x) > 1e-30, y / x, at_zero)
 
 
 def _mish_slope(o: Any, x: Any, y: Any) -> Any:
-    # y = x w / (w + 2) with w = e (e + 2), e = exp(x); from 20 on y is x.
+    # y = x t with t = w / (w + 2), w = e (e + 2) and e = exp(x), so that 1 - t is 2 / (w + 2); from 20 on y is x.
     x = o.minimum(x, 20.0)
     e = o.exp(x)
-    w = e * (e + 2.0)
-    d = w + 2.0
-    return (w + x * (e / d) * (4.0 * (e + 1.0))) / d
+    t = _factor(o, x, o.minimum(y, 20.0), 0.6)
+    rest = o.where(x < 0, 1.0 - t * t, 2.0 / (e * (e + 2.0) + 2.0) * (1.0 + t))
+    return t + x * o.sigmoid(x) * rest
 
 
 def _softsign_slope(o: Any, x: Any, y: Any) -> Any:
@@ -333,7 +347,7 @@ ACTIVATIONS: dict[str, Function] = {
         lambda o, x, y: o.where(x > 0, 1.0507009873554805, 1.7580993408473766 * o.exp(x)), (-1.7580993408473766, INF),
     ),
     "sigmoid": _activation(
-        activations.sigmoid, "fn_sigmoid({0})", "sigmoid({0})", lambda o, x, y: y * (1.0 - y), (0, 1)
+        activations.sigmoid, "fn_sigmoid({0})", "sigmoid({0})", _sigmoid_slope, (0, 1)
     ),
     "silu": _activation(activations.silu, "fn_silu({0})", "silu({0})", _silu_slope, (-0.27847, INF)),
     "soft_shrink": _activation(
@@ -390,7 +404,7 @@ BINARY: dict[str, Function] = {
         np.divide, "{0} / {1}", "{0} / {1}", (lambda o, g, a, b, y: g / b, lambda o, g, a, b, y: -g * y / b)
     ),
     "power": Function(
-        np.power, "powf({0}, {1})", "np.power({0}, {1})",
+        np.power, "fn_power({0}, {1})", "np.power({0}, {1})",
         (lambda o, g, a, b, y: g * b * o.power(a, b - 1.0), _power_at),
     ),
     "maximum": Function(
@@ -413,7 +427,7 @@ BINARY: dict[str, Function] = {
     ),
     "floor_divide": Function(np.floor_divide, "fn_floor_divide({0}, {1})", "np.floor_divide({0}, {1})"),
     "arctan2": Function(
-        np.arctan2, "atan2f({0}, {1})", "np.arctan2({0}, {1})",
+        np.arctan2, "fn_arctan2({0}, {1})", "np.arctan2({0}, {1})",
         (
             lambda o, g, a, b, y: g * b / (a * a + b * b),
             lambda o, g, a, b, y: -g * a / (a * a + b * b),

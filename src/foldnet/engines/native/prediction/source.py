@@ -68,10 +68,11 @@ LONG = """\
 
 GCC = """\
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-tree-pre")
+#pragma GCC optimize("no-tree-pre", "no-thread-jumps")
 #endif
 """
-"""So that gcc computes functions of vectors once, and not again for the limits that their arguments are cut to."""
+"""So that gcc computes functions of vectors once, and not again for the limits that their arguments are cut to; and
+compares once for each limit."""
 
 FMA = """\
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)

@@ -264,7 +264,8 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
         # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.
         # What is left out takes a fifteenth of the time, and makes no step faster.
         "#if defined(__GNUC__) && !defined(__clang__)\n"
-        '#pragma GCC optimize("vect-cost-model=dynamic", "no-tree-pre", "no-gcse", "no-code-hoisting")\n#endif',
+        '#pragma GCC optimize("vect-cost-model=dynamic", "no-tree-pre", "no-thread-jumps", '
+        '"no-gcse", "no-code-hoisting")\n#endif',
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
         "#include <pthread.h>\n#include <sched.h>" if e.threaded or e.by_blocks else "",

@@ -38,7 +38,7 @@ def compiled(monkeypatch):
     """How often the compiler was run."""
     calls = []
     real = cc.compile_library
-    monkeypatch.setattr(cc, "compile_library", lambda *a: (calls.append(a), real(*a)))
+    monkeypatch.setattr(cc, "compile_library", lambda *a, **units: (calls.append(a), real(*a, **units)))
     return calls
 
 

@@ -99,7 +99,7 @@ def cc_makes_no_library(home, monkeypatch, compiler):
 
 
 def cc_leaves_the_function_out(home, monkeypatch, compiler):
-    compiler(f'cat > /dev/null; echo "int other;" | {GCC} "$@"')
+    compiler(f'cat > /dev/null; echo "extern int other;" | {GCC} "$@"')
 
 
 def cc_hangs(home, monkeypatch, compiler):

@@ -32,6 +32,13 @@ def test_more_layers_of_the_same_shapes_add_no_loops(strategy):
         assert found[1] - found[0] == added, what
 
 
+def test_numbers_in_statements_are_no_names_of_arrays():
+    """The end of 0.0f is no f: a relu that is part of a product keeps no layer from being shared."""
+    few, many = (emit(deep(count), strategy="lanes").code for count in (35, 63))
+    calls = [len(re.findall(r"\bblock\d+\(", code)) for code in (few, many)]
+    assert calls[0] == calls[1] > 5
+
+
 @pytest.mark.parametrize("strategy", ["lanes", "rows", "alone"])
 def test_bits_are_those_of_statements_in_their_places(strategy, monkeypatch):
     graph = deep(28)

@@ -206,7 +206,9 @@ def fit(name, guards):
 def main(arguments):
     global damaged
     load = cache.load
-    cache.load = lambda code, symbol, *options: load(code, symbol, "-O0")  # which compiles ten times as fast
+    cache.load = lambda code, symbol, *options, **units: load(
+        code, symbol, "-O0"
+    )  # which compiles ten times as fast
     apart()
     guards = buffers()
     if arguments[0] != "--damaged":

@@ -245,7 +245,7 @@ def reference(p, data, context):
 def test_compiled_gradients_are_the_references(case, monkeypatch):
     # These programs are huge; without optimization they compile in a tenth of the time.
     load = cache.load
-    monkeypatch.setattr(cache, "load", lambda code, symbol, *options: load(code, symbol, "-O0"))
+    monkeypatch.setattr(cache, "load", lambda code, symbol, *options, **units: load(code, symbol, "-O0"))
     p, data, _ = made(case)
     state = programs.start(p)
     before = {n: w.copy() for n, w in state.weights.items()}

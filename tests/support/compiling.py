@@ -28,8 +28,8 @@ READ_BEFORE = "FOLDNET_TESTS_HEADERS"
 """The variable with the folder of what gcc has read before, for all processes of a run."""
 
 
-def unoptimized(code, symbol, *options):
-    """``cache.load`` for code that runs a few times; it has the same bits, but takes its time."""
+def unoptimized(code, symbol, *options, units=1):
+    """``cache.load`` for code that runs a few times, as one unit; it has the same bits, but takes its time."""
     options = (*options, *QUICK)
     with contextlib.suppress(CompileError):  # there is no compiler
         command = compiler.find().command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
 
 
@@ -50,7 +51,17 @@ def _named(code: str) -> set[str]:
 
 
 def needed(library: str, code: str) -> str:
-    """What a piece of code needs of a library of C, in the library's order.
+    """What a piece of code needs of a library of C, in the library's order, as one text; see ``needed_pieces``."""
+    return joined(needed_pieces(library, code))
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """Pieces of C as one text."""
+    return "\n\n".join(pieces) + "\n"
+
+
+def needed_pieces(library: str, code: str) -> list[str]:
+    """The pieces that a piece of code needs of a library of C, in the library's order.
 
     Args:
         library: pieces of C, an empty line between them: functions with their comments, types, macros. What defines
@@ -66,6 +77,6 @@ def needed(library: str, code: str) -> str:
             if k not in taken and (not defined or not defined.isdisjoint(names))
         }
         if not more:
-            return "\n\n".join(pieces[k][0] for k in sorted(taken)) + "\n"
+            return [pieces[k][0] for k in sorted(taken)]
         taken |= more
         names = names.union(*(pieces[k][2] for k in more))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 OFTEN = 4
 """How often statements come at least to be a function; calls cost a small network time."""
 
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)

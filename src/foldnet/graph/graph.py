@@ -192,18 +192,31 @@ def with_nodes(
     outputs: Sequence[str] | None = None,
     layer_outputs: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    infer_all: bool = True,
 ) -> Graph:
-    """The graph with other nodes: types are inferred again, unused constants and layer outputs are dropped."""
+    """The graph with other nodes: types are inferred again, unused constants and layer outputs are dropped.
+
+    With ``infer_all`` False the types of the graph's own nodes hold where those of their operands have not changed,
+    which takes less time.
+    """
     nodes = tuple(nodes)
     constants = graph.constants if constants is None else constants
     outputs = graph.outputs if outputs is None else tuple(outputs)
     used = set(outputs) | {v for n in nodes for v in n.inputs}
     constants = {k: v for k, v in constants.items() if k in used}
     types = {name: graph.types[name] for name in graph.inputs}
-    types |= {k: constant_type(v) for k, v in constants.items()}
+    types |= {
+        k: graph.types[k] if v is graph.constants.get(k) else constant_type(v) for k, v in constants.items()
+    }
+    own = frozenset() if infer_all else frozenset(map(id, graph.nodes))
     for node in nodes:
+        if id(node) in own and all(types[v] is graph.types[v] for v in node.inputs):
+            types.update((v, graph.types[v]) for v in node.outputs)
+            continue
         found = result_types(node.op, [types[v] for v in node.inputs], node.layer)
-        types.update(zip(node.outputs, found, strict=True))
+        # The type that was there if it is the same, so that what follows need not be looked at.
+        was = (graph.types.get(v) for v in node.outputs)
+        types.update((v, a if a == b else b) for v, a, b in zip(node.outputs, was, found, strict=True))
     known = graph.layer_outputs if layer_outputs is None else layer_outputs
     return replace(
         graph,

@@ -98,7 +98,7 @@ def applied(graph: Graph, rewrite: Rewrite) -> Graph:
         elif id(node) not in gone:
             nodes.append(node)
     graph = replace(graph, spreads={**graph.spreads, **rewrite.spreads})
-    return with_nodes(graph, nodes, constants={**graph.constants, **rewrite.constants})
+    return with_nodes(graph, nodes, constants={**graph.constants, **rewrite.constants}, infer_all=False)
 
 
 def without(graph: Graph, is_identity: Callable[[Graph, Node[Op]], bool]) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from foldnet.system.linux import allowed_processors, processors_of_container
 from foldnet.system.linux import processor_features as processor_features
@@ -64,51 +64,62 @@ def lock_folder(folder: str | os.PathLike[str]) -> int | None:
 
 
 def run(
-    command: list[str], given: str, errors: str, folder: str, seconds: float, more: Mapping[str, str]
+    commands: Sequence[tuple[list[str], str, str]], folder: str, seconds: float, more: Mapping[str, str]
 ) -> int | None:
-    """The exit code of a command that may take so long and no longer; None if it was ended.
+    """The exit code of commands that run at once: 0, or of one that failed; None if they took too long and were ended.
 
-    None of its processes outlives that. It reads and writes files, and is started without ``subprocess``: a process
+    None of their processes outlives that. They read and write files, and are started without ``subprocess``: a process
     forked meanwhile would hold on to pipes, and their readers would wait for it to end.
 
     Args:
-        command: with the whole path of the program.
-        given: the file that it reads.
-        errors: the file for its errors.
-        folder: for its temporary files.
-        seconds: that it may take.
-        more: variables for it, beside those of this process.
+        commands: words, with the whole path of the program; the file that it reads; the file for its errors.
+        folder: for their temporary files.
+        seconds: that they may take together.
+        more: variables for them, beside those of this process.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: one cannot be started.
     """
     import signal
-
-    files = [
-        (os.POSIX_SPAWN_OPEN, 0, given, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT, 0o600),
-    ]
-    # A group of its own, so that the programs that it starts end with it.
-    child = os.posix_spawn(
-        command[0], command, {**os.environ, "TMPDIR": folder, **more},
-        file_actions=files, setpgroup=0, setsigdef=[signal.SIGPIPE],
-    )  # fmt: skip
-    maker, status = os.getpid(), None
-    try:
-        status = _exit_code(child, seconds)
-    finally:
-        if status is None and os.getpid() == maker:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    return status
-
-
-def _exit_code(child: int, seconds: float) -> int | None:
-    """How a process ended; None if it did not within the time."""
     import time
 
-    end, pause = time.monotonic() + seconds, 0.0005
+    end, maker = time.monotonic() + seconds, os.getpid()
+    running: list[int] = []
+    try:
+        for words, given, errors in commands:
+            files = [
+                (os.POSIX_SPAWN_OPEN, 0, given, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT, 0o600),
+            ]
+            # A group of its own, so that the programs that it starts end with it.
+            child = os.posix_spawn(
+                words[0], words, {**os.environ, "TMPDIR": folder, **more},
+                file_actions=files, setpgroup=0, setsigdef=[signal.SIGPIPE],
+            )  # fmt: skip
+            running.append(child)
+        while running:
+            status = _exit_code(running[0], end)
+            if status is None:
+                return None
+            running.pop(0)
+            if status:
+                return status
+        return 0
+    finally:
+        for child in running if os.getpid() == maker else ():
+            try:
+                os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            except (ProcessLookupError, ChildProcessError):  # it has ended, and the process ignores SIGCHLD
+                continue
+
+
+def _exit_code(child: int, end: float) -> int | None:
+    """How a process ended; None if it did not by that time."""
+    import time
+
+    pause = 0.0005
     while True:
         try:
             done, status = os.waitpid(child, os.WNOHANG)

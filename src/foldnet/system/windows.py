@@ -6,7 +6,7 @@ The C that foldnet writes for itself has threads of POSIX, so nothing is compile
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 CAN_COMPILE = False
 
@@ -49,7 +49,7 @@ def lock_folder(folder: str | os.PathLike[str]) -> int | None:
 
 
 def run(
-    command: list[str], given: str, errors: str, folder: str, seconds: float, more: Mapping[str, str]
+    commands: Sequence[tuple[list[str], str, str]], folder: str, seconds: float, more: Mapping[str, str]
 ) -> int | None:
     """Not for this system.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from foldnet import user_cache
+from foldnet import system, user_cache
 from foldnet.engines.native import compiler as cc
 from foldnet.engines.native import scratch
 from foldnet.errors import CompileError
@@ -20,13 +20,14 @@ from foldnet.errors import CompileError
 _loaded: dict[str, ctypes.CDLL] = {}
 
 
-def load(code: str, symbol: str, *options: str) -> int:
+def load(code: str, symbol: str, *options: str, units: int = 1) -> int:
     """The address of a function of the compiled code: from this process, from disk, or newly built.
 
     Args:
         code: C.
         symbol: the function's name.
         options: for the compiler, after its usual ones.
+        units: of the code, which are compiled at once where there are as many processors.
 
     Raises:
         CompileError: it is not at hand and cannot be built: there is no compiler, it refuses the code, there is no
@@ -40,7 +41,9 @@ def load(code: str, symbol: str, *options: str) -> int:
         compiler = cc.find()
         name = _name(key, compiler)
         library = (
-            _loaded.get(name) or _from_disk(name, symbol) or _build(name, code, symbol, compiler, options)
+            _loaded.get(name)
+            or _from_disk(name, symbol)
+            or _build(name, code, symbol, compiler, options, units)
         )
     except CompileError:
         found = _of_another_compiler(key, symbol)
@@ -77,14 +80,18 @@ def _from_disk(name: str, symbol: str) -> ctypes.CDLL | None:
         return None
 
 
-def _build(name: str, code: str, symbol: str, compiler: cc.Compiler, options: tuple[str, ...]) -> ctypes.CDLL:
+def _build(
+    name: str, code: str, symbol: str, compiler: cc.Compiler, options: tuple[str, ...], units: int
+) -> ctypes.CDLL:
+    # One after the other they would take longer than as one.
+    units = units if system.processors() >= units else 1
     problem: Exception | None = None
     for home in scratch.homes():
         # A full disk shows as a compiler that fails, so the next place is tried then, too.
         try:
             with scratch.folder(home) as folder:
                 made = os.path.join(folder, "foldnet.so")  # noqa: PTH118
-                cc.compile_library(code, made, compiler, options)
+                cc.compile_library(code, made, compiler, options, units=units)
                 return _kept_and_opened(made, name, symbol, compiler)
         except cc.HangingCompilerError:
             raise

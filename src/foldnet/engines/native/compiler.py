@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -174,6 +174,7 @@ def compile_library(
     options: tuple[str, ...],
     environment: Mapping[str, str] | None = None,
     libraries: tuple[str, ...] = ("-lm",),
+    units: int = 1,
 ) -> None:
     """Compile C into a shared library, the file ``target``; what the compiler needs meanwhile goes beside it.
 
@@ -184,6 +185,7 @@ def compile_library(
         options: for it; with ``-c``, it makes an object file.
         environment: variables for it, beside those of this process.
         libraries: options that name the libraries to link.
+        units: of the code (see ``codegen/units.py``), which so many compilers work on at once.
 
     Raises:
         RefusedError: the compiler refused.
@@ -192,11 +194,14 @@ def compile_library(
     """
     if compiler.identity in _hanging:
         raise HangingCompilerError(_hanging[compiler.identity])
-    command = [*compiler.command, *options, "-x", "c", "-", "-o", target, *libraries]
-    status, said = _run(command, code, os.path.dirname(target), compiler, environment or {})  # noqa: PTH120
-    if status:
-        message = said.strip()[:2000] or f"exit code {status}"
-        raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{compiler.hint}")
+    folder, words, read = os.path.dirname(target), [*compiler.command, *options], ["-x", "c", "-", "-o"]  # noqa: PTH120
+    commands = [[*words, *read, target, *libraries]]
+    made = [os.path.join(folder, f"unit{k}.o") for k in range(1, units + 1)]  # noqa: PTH118
+    if units > 1:
+        commands = [[*words, "-c", f"-DUNIT={k}", *read, unit] for k, unit in enumerate(made, 1)]
+    _made(commands, code, folder, compiler, environment or {})
+    if units > 1:
+        _made([[*words, *made, "-o", target, *libraries]], "", folder, compiler, environment or {})
     if not _is_file(target):
         raise CompileError(f"{compiler.words} ended without an error and made no library. {compiler.hint}")
 
@@ -204,20 +209,25 @@ def compile_library(
 _hanging: dict[str, str] = {}
 
 
-def _run(
-    command: list[str], given: str, folder: str, compiler: Compiler, more: Mapping[str, str]
-) -> tuple[int, str]:
-    """Exit code and errors of a command that may take so long and no longer; none of its processes outlives that.
+def _made(
+    commands: Sequence[list[str]], given: str, folder: str, compiler: Compiler, more: Mapping[str, str]
+) -> None:
+    """Commands at once that read C and may take so long and no longer; none of their processes outlives that.
 
     Raises:
+        RefusedError: one failed.
+        CompileError: one could not be run.
+        HangingCompilerError: they gave no answer in time.
         OSError: the files cannot be written.
     """
     seconds = time_limit()
-    code, errors = os.path.join(folder, "foldnet.c"), os.path.join(folder, "errors")  # noqa: PTH118
+    code = os.path.join(folder, "foldnet.c")  # noqa: PTH118
     with open(code, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(given)
+    errors = [os.path.join(folder, f"errors{k}") for k in range(len(commands))]  # noqa: PTH118
+    started = [(words, code, said) for words, said in zip(commands, errors, strict=True)]
     try:
-        status = system.run(command, code, errors, folder, seconds, more)
+        status = system.run(started, folder, seconds, more)
     except OSError as error:
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {compiler.hint}") from None
     if status is None:
@@ -226,8 +236,14 @@ def _run(
             f"FOLDNET_COMPILE_SECONDS sets another limit. {compiler.hint}"
         )
         raise HangingCompilerError(_hanging[compiler.identity])
-    with open(errors, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-        return status, file.read(10_000)
+    if status:
+        message = "".join(map(_text, errors)).strip()[:2000] or f"exit code {status}"
+        raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{compiler.hint}")
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+        return file.read(10_000)
 
 
 def keep(code: str) -> str:

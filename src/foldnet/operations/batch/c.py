@@ -20,7 +20,6 @@ from foldnet.operations.batch.op import (
     BatchRenorm,
     Drop,
     DropGradient,
-    DropKind,
     FixedNorm,
     Norm,
     NormGradient,
@@ -297,10 +296,6 @@ def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
     )  # fmt: skip
 
 
-RANDOM: dict[DropKind, int] = {"dropout": 0, "alpha_dropout": 0, "gaussian_dropout": 1, "gaussian_noise": 2}
-"""Which random numbers ``random_change`` of the generated C draws: 0 for a choice, 1 and 2 for normal ones."""
-
-
 def mask_of(e: StepWriter, op: Drop, result: str) -> tuple[Operand, Operand | None]:
     """A Drop's factors and addends as operands spread over its result's shape."""
     shape = e.shape(result)
@@ -319,8 +314,8 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     factor, addend = mask_of(e, op, node.output)
     count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
     number = e.layout.number
-    low = high = addend_low = addend_high = "0.0f"
-    threshold = "0.0"
+    low = addend_low = addend_high = "0.0f"
+    threshold = ""
     match op.kind:
         case "gaussian_noise":
             high = f"(float){number(op.rate)}"
@@ -338,10 +333,12 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
             assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
+    name, drawn = "random_normals", high
+    if threshold:
+        name, drawn = "random_choice", f"{threshold}, {low}, {high}, {addend_low}, {addend_high}"
     e.add_ahead(
-        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, "
-        f"{each}, LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
-        f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
+        f"{name}({factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, {each}, LOW({quads}), "
+        f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {drawn});"
     )
     x = e.spread(node.inputs[0], shape)
     operands = [e.write(node.output), x, factor, *([addend] if addend else [])]

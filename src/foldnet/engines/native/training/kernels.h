@@ -156,63 +156,85 @@ static inline void choose(float *to, VI x, uint32_t last, float yes, float no) {
     to[k] = drawn[k] <= last ? yes : no;
 }
 
-/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on. Kind 0 zeroes what draws a number
-   below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
-static void random_change(int kind, float *factor, float *addend, long count, long row, long R, long each, long lo,
-                          long hi, int training, uint64_t step, Key key, double threshold, float low, float high,
+/* Elements 4 * lo up to 4 * hi of R rows are all ones, their addends zeros: what a Drop does outside training. */
+static inline void unchanged(float *factor, float *addend, long count, long R, long lo, long hi) {
+  for (long r = lo * 4 * R; r < hi * 4 * R && r < count * R; r += 16) {
+    STORE(factor + r, SPREAD(1.0f));
+    if (addend)
+      STORE(addend + r, SPREAD(0.0f));
+  }
+}
+
+/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on: the low one where the
+   number drawn is below the threshold, else the high one. */
+static void random_choice(float *factor, float *addend, long count, long row, long R, long each, long lo, long hi,
+                          int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
   const uint32_t last = threshold >= 1.0 ? (uint32_t)(threshold - 1.0) : 0;
+  uint64_t keys[20];
+  if (!training) {
+    unchanged(factor, addend, count, R, lo, hi);
+    return;
+  }
   if (threshold < 1.0) {
     low = high;
     addend_low = addend_high;
   }
-  uint64_t keys[20];
   key_schedule(keys, key);
   for (long first = 0; first < R; first += 32)
     for (long q = lo; q < hi; q++) {
       VI drawn[8];
-      if (training)
-        row_numbers(drawn, row + first, each, quads, q, step, keys);
+      row_numbers(drawn, row + first, each, quads, q, step, keys);
 #pragma GCC unroll 2
       for (long half = 0; half < 2; half++) {
         const long r = first + 16 * half;
-        const VI *x = drawn + 4 * half;
         if (r >= R)
           break;
-        if (training && kind == 0) {
 #pragma GCC unroll 4
-          for (long k = 0; k < 4; k++)
-            if (q * 4 + k < count) {
-              choose(factor + (q * 4 + k) * R + r, x[k], last, low, high);
-              if (addend)
-                choose(addend + (q * 4 + k) * R + r, x[k], last, addend_low, addend_high);
-            }
-          continue;
-        }
-        for (long k = 0; k < 4 && q * 4 + k < count; k++) {
-          float *f = factor + (q * 4 + k) * R + r, *a = addend ? addend + (q * 4 + k) * R + r : 0;
-          if (!training || kind == 2)
-            STORE(f, SPREAD(1.0f));
-          if (!training) {
-            if (a)
-              STORE(a, SPREAD(0.0f));
-          } else if (k % 2 == 0) {
-            /* Box and Muller: two numbers make two. */
-            float *second = kind == 1 ? f + R : a + R;
-            const int both = q * 4 + k + 1 < count;
-            for (int l = 0; l < 16; l++) {
-              const float u = (float)(((uint32_t)x[k][l] >> 8) + 1u) * 5.96046448e-8f;
-              const float v = (float)((uint32_t)x[k + 1][l] >> 8) * 5.96046448e-8f;
-              const float radius = sqrtf(-2.0f * fn_log(u)) * high;
-              float c, s;
-              turn_of(v, &c, &s);
-              (kind == 1 ? f : a)[l] = kind == 1 ? 1.0f + radius * c : radius * c;
-              if (both)
-                second[l] = kind == 1 ? 1.0f + radius * s : radius * s;
-            }
+        for (long k = 0; k < 4; k++)
+          if (q * 4 + k < count) {
+            choose(factor + (q * 4 + k) * R + r, drawn[4 * half + k], last, low, high);
+            if (addend)
+              choose(addend + (q * 4 + k) * R + r, drawn[4 * half + k], last, addend_low, addend_high);
           }
+      }
+    }
+}
+
+/* The same by normal numbers: factors around 1, or addends around 0 where there are any. */
+static void random_normals(float *factor, float *addend, long count, long row, long R, long each, long lo, long hi,
+                           int training, uint64_t step, Key key, float spread) {
+  const long quads = (count + 3) / 4;
+  float *const to = addend ? addend : factor;
+  uint64_t keys[20];
+  if (!training || addend)
+    unchanged(factor, addend, count, R, lo, hi);
+  if (!training)
+    return;
+  key_schedule(keys, key);
+  for (long first = 0; first < R; first += 32)
+    for (long q = lo; q < hi; q++) {
+      VI drawn[8];
+      row_numbers(drawn, row + first, each, quads, q, step, keys);
+      for (long k = 0; k < 8; k += 2) {
+        const long element = q * 4 + k % 4, r = first + k / 4 * 16;
+        if (element >= count || r >= R)
+          continue;
+        /* Box and Muller: two numbers make two. */
+        float one[16], two[16];
+        for (int l = 0; l < 16; l++) {
+          const float u = (float)(((uint32_t)drawn[k][l] >> 8) + 1u) * 5.96046448e-8f;
+          const float v = (float)((uint32_t)drawn[k + 1][l] >> 8) * 5.96046448e-8f;
+          const float radius = sqrtf(-2.0f * fn_log(u)) * spread;
+          float c, s;
+          turn_of(v, &c, &s);
+          one[l] = addend ? radius * c : 1.0f + radius * c;
+          two[l] = addend ? radius * s : 1.0f + radius * s;
         }
+        STORE(to + element * R + r, LOAD(one));
+        if (element + 1 < count)
+          STORE(to + (element + 1) * R + r, LOAD(two));
       }
     }
 }

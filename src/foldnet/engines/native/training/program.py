@@ -104,7 +104,7 @@ class NativeTraining:
             raise UnsupportedError(f"{free[0]!r} has a free axis; bind the program to the sizes of the data")
         self.program = program
         self._source = known_source(program)
-        address = cache.load(self._source.code, "foldnet_train", "-O2")
+        address = cache.load(self._source.code, "foldnet_train", "-O2", units=2)
         self._train = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
         self._trainable = [v for v in program.variables if v.trainable]
         self._numbers = np.array(self._source.layout.numbers or [0.0], np.float64)

@@ -1,16 +1,18 @@
-"""The C of a training program: one translation unit, from the graph of the network, its loss and its optimizer."""
+"""The C of a training program, one text of two units, from the graph of the network, its loss and its optimizer."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import prod
 
 from foldnet.codegen import maths
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.headers import header, needed
+from foldnet.codegen.headers import header, joined, needed_pieces
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
 from foldnet.codegen.tiles import any_product, any_tile, either, last_columns, sixteen_sums, transposition
+from foldnet.codegen.units import UNITS, for_both, is_apart, only
 from foldnet.engines.native.training.dots import any_dots
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
@@ -41,6 +43,9 @@ SHARED_BLOCK = 256
 
 BLOCK_FLOATS = 65_536
 """Values of a block's rows: what the second-level cache of common processors holds beside the weights."""
+
+WITH_PASSES = ("feature_norms_back",)
+"""Kernels that are compiled with a program's passes, so that both units of a small program take as long."""
 
 UNPACK = f"""\
 #define UNPACK if (HALTED) return; UNPACK_ROWS(block->R, block->rows, block->first, job->now_rows) UNPACK_BLOCK
@@ -102,25 +107,26 @@ def source(program: TrainingProgram) -> Source:
     if small:
         same = "".join(f"#define {f.name}_{COMMON} {f.name}\n" for f in functions)
         parts.append(either("\n".join(map(_for_common, functions)), same))
+    ending = []
     if program.update is not None:
         if e.layout.trainable:
-            parts.append(rule_function(e, program.update))
+            ending.append(rule_function(e, program.update))
         e.add(*update(e, program.update))
         # From here on the step is made whole: nothing stops it.
-        parts.append("#undef BARRIER\n#define BARRIER WAIT")
-        parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_UPDATE"))
+        ending.append("#undef BARRIER\n#define BARRIER WAIT")
+        ending.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_UPDATE"))
     else:
-        parts.append("#define update(job, ME) (void)(ME)\n")
-    parts += [penalty, _keep(e)]
+        ending.append("#define update(job, ME) (void)(ME)\n")
+    ending += [penalty, _keep(e)]
     calls = _calls(program.update is not None, "", "if (training)")
     if small:
         common = _calls(program.update is not None, f"_{COMMON}", "")
         calls = [f"if (training && job->now_rows == {COMMON}) {{", *common, "} else {", *calls, "}"]
-    parts.append("\n".join([f"static void pass({_GIVEN}, int training) {{", *indented(calls, 1), "}", ""]))
-    parts.append(_loading(e))
+    parts.append("\n".join([f"PART void pass({_GIVEN}, int training) {{", *indented(calls, 1), "}", ""]))
+    ending.append(_loading(e))
     sums = 1 + sum(a.width for a in program.accumulators)
     return Source(
-        _assembled(e, "\n".join(parts), sums),
+        _assembled(e, "\n".join(parts), "\n".join(ending), sums),
         e.layout,
         tuple(e.size(v) for v in e.graph.inputs),
         sums,
@@ -258,7 +264,8 @@ def _loading(e: BatchWriter) -> str:
     return e.function("load_rows", parameters, "").text("")
 
 
-def _assembled(e: BatchWriter, body: str, sums: int) -> str:
+def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
+    """The program, whose passes are the second unit; the loop over a fit and the larger kernels are the first."""
     work = max(e.work(), 64)
     own = [
         # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.
@@ -279,23 +286,31 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
     tiles = [*(tile.code() for tile in e.tiles), *(dots.code() for dots in e.dot_sums)]
     products = [any_product()] if e.any_product else []
-    called = needed(kernels, body)
-    functions, threads = maths.functions_for(called + body, inlined=True), header(__file__, "threads.h")
-    code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
+    body = passes + ending
+    called = needed_pieces(kernels, body)
+    functions = maths.functions_for("\n".join([*called, body]), inlined=True)
+    threads = header(__file__, "threads.h")
+    code = "\n".join([functions, threads, *products, *tiles, *called, body, fit])
     library = "\n\n".join(
         [runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of, any_dots()]
     )
+    pieces = [*needed_pieces(library, code), *called]
+    # What calls products stays with them.
+    calling = [piece for piece in pieces if re.search(r"\bproduct\(", piece)]
+    apart = [piece for piece in pieces if is_apart(piece) and piece not in calling]
+    second = [piece for piece in apart if any(f" {name}(" in piece for name in WITH_PASSES)]
     return "\n".join(
         [
             *(part for part in own if part),
-            needed(library, code),
-            functions,
+            UNITS,
             threads,
-            *products,
-            *tiles,
+            joined(piece for piece in pieces if piece not in calling + apart),
+            functions,
+            for_both(1, [piece for piece in apart if piece not in second]),
+            for_both(2, second),
             UNPACK,
-            called,
-            body,
-            fit,
+            only(2, "\n".join([*products, *tiles, *calling, passes])),
+            "#if UNIT == 1\nPART void pass(Job *job, Block *block, long ME, int training);\n#endif",
+            only(1, ending + fit),
         ]
     )

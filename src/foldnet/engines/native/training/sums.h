@@ -96,8 +96,8 @@ static void pick_rows(const float *table, long count, const int32_t *order, long
       V t[16];
 #pragma GCC unroll 16
       for (int k = 0; k < 16; k++) {
-        const float *row = table + (long)(r + k < rows ? order[r + k] : 0) * width + f;
-        t[k] = r + k < rows ? load_until(row, end) : (V){0};
+        /* Past the last row, that row again: nothing reads it. */
+        t[k] = load_until(table + (long)order[r + k < rows ? r + k : rows - 1] * width + f, end);
       }
       turn(t);
 #pragma GCC unroll 16

@@ -44,8 +44,6 @@ typedef struct Team {
   Seat seats[8];
 } Team;
 
-static void work(Job *job, int training, long ME);
-
 static void barrier(Job *job) {
   Team *team = job->team;
   if (team->count == 1) {
@@ -64,6 +62,10 @@ static void barrier(Job *job) {
     if (spins > 2000)
       sched_yield();
 }
+
+#if UNIT != 2
+
+static void work(Job *job, int training, long ME);
 
 static void *member(void *seat) {
   const Seat *s = seat;
@@ -107,9 +109,10 @@ static void together(Job *job, int training) {
   barrier(job);
 }
 
+#endif
+
 #else
 
-static void work(Job *job, int training, long ME);
 typedef struct Team {
   long count;
 } Team;

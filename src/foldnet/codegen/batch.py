@@ -58,23 +58,9 @@ class StepWriter(Writer, Protocol):
         ldc: Number,
         start: str = "",
         add: str = "0",
+        shared: bool = True,
     ) -> list[str]:
-        """C of a product of matrices."""
-
-    def own_product(
-        self,
-        m: int,
-        n: int | str,
-        count: int | str,
-        a: tuple[str, Number, Number],
-        b: str,
-        ldb: Number,
-        c: str,
-        ldc: Number,
-        start: str = "",
-        add: str = "0",
-    ) -> list[str]:
-        """The same for the thread that comes here: the whole of it."""
+        """C of a product of matrices, divided among threads if ``shared``; else the thread that comes here does it."""
 
     def add_ahead(self, line: str) -> None:
         """Append a statement that depends on no other, or put it ahead of some that a loop over elements may join."""

@@ -85,7 +85,7 @@ def conv(e: StepWriter, node: Node[Conv]) -> None:
         def part(number: Number, place: Number, start: str, add: str) -> list[str]:
             left = (plus(e.place(kernel), times(number, run * units)), 1, units)
             right = plus("from", times(times(place, channels), "R"))
-            return e.own_product(units, "R", run, left, right, "R", "to", "R", start, add)
+            return e.product(units, "R", run, left, right, "R", "to", "R", start, add, shared=False)
 
         e.add(*part(0, starts[0], e.place(bias[0]) if bias else "", "0"))
         if len(starts) > 1:
@@ -134,7 +134,7 @@ def _back(e: StepWriter, windows: _Windows, kernel: str, g: str, to: str, start:
                 parts.append(times(k, of_window[a]))
             left = (plus(e.place(kernel), times(plus(*parts), channels * units)), units, 1)
             right = plus(e.place(g), times(times(plus(*places), units), "R"))
-            e.add(*e.own_product(channels, "R", units, left, right, "R", "to", "R", "", "1"))
+            e.add(*e.product(channels, "R", units, left, right, "R", "to", "R", "", "1", shared=False))
 
 
 def conv_gradient(e: StepWriter, node: Node[ConvGradient]) -> None:

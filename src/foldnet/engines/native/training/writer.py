@@ -113,6 +113,7 @@ class BatchWriter(Places):
         ldc: Number,
         start: str = "",
         add: str = "0",
+        shared: bool = True,
     ) -> list[str]:
         """C of a product of matrices, see ``codegen/tiles.py``; its rows are shared among threads.
 
@@ -125,26 +126,11 @@ class BatchWriter(Places):
             c: the result, and ``ldc`` the step from row to row.
             start: array of what the sums of each row start with.
             add: C of whether to add to what is in the result.
+            shared: whether threads divide it; else the thread that comes here does the whole.
         """
-        if self.threaded:
+        if self.threaded and shared:
             self.any_product = True
             return [shared_product(m, n, count, a, b, ldb, c, ldc, start, add)]
-        return self.own_product(m, n, count, a, b, ldb, c, ldc, start, add)
-
-    def own_product(
-        self,
-        m: int,
-        n: int | str,
-        count: int | str,
-        a: tuple[str, Number, Number],
-        b: str,
-        ldb: Number,
-        c: str,
-        ldc: Number,
-        start: str = "",
-        add: str = "0",
-    ) -> list[str]:
-        """C of a product of matrices that one thread computes; the arguments are those of ``product``."""
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
 
     def dots(self, units: int, given: str) -> str:

@@ -190,8 +190,8 @@ def test_narrow_networks_are_clean_under_the_sanitizers(name, tmp_path, monkeypa
     flags = ["-std=gnu11", "-O0", "-march=native", "-ffp-contract=off", "-pthread", "-Wno-psabi", *LIMITS]
     assert build("gcc", [*flags, *sanitizers("gcc"), "net.c"], "main", tmp_path) == ""
     data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
-    every = [(name, y, False) for y in outputs]
-    check(tmp_path / "main", data, [*every, *((name, y[:1], False) for y in outputs)])
+    every = [(name, y) for y in outputs]
+    check(tmp_path / "main", data, [*every, *((name, y[:1]) for y in outputs)])
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):

@@ -77,7 +77,8 @@ def training():
     code = "".join(
         f"void {n}({arguments}) {{ {unused} ROWS(r, 0, R) {{ {text} }} }}\n" for n, text in loops.items()
     )
-    return head + "\n" + maths.functions_for(code, inlined=True) + code, list(loops)
+    code = maths.functions_for(code, inlined=True) + code
+    return f"{head}\n{code}#endif\n", list(loops)  # that of the unit with the passes
 
 
 def prediction():

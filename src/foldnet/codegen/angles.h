@@ -45,27 +45,22 @@ static inline float fn_cos_near(float r, float low, float *rest) {
   return y;
 }
 
-/* Of what is not finite there is none. Where a double is no more than a float, the C library knows better. */
-static inline float fn_sin(float x) {
-  if (sizeof(double) < 8)
-    return sinf(x);
+/* The sine of the size of x, so many quarter turns ahead. Of what is not finite there is none. */
+static inline float fn_wave(float x, int32_t ahead) {
   float r, low, s, c;
-  int32_t turns = fn_quarter_turns(x, &r, &low);
+  int32_t turns = fn_quarter_turns(x, &r, &low) + ahead;
   float sine = fn_sin_near(r, low, &s), cosine = fn_cos_near(r, low, &c);
   float y = (turns & 1) != 0 ? cosine + c : sine + s;
-  y = (turns & 2) != 0 ? -y : y;
-  return x - x == 0.0f ? fn_copysign(1.0f, x) * y : (float)NAN;
+  return x - x == 0.0f ? ((turns & 2) != 0 ? -y : y) : (float)NAN;
+}
+
+/* Where a double is no more than a float, the C library knows better. */
+static inline float fn_sin(float x) {
+  return sizeof(double) < 8 ? sinf(x) : fn_copysign(1.0f, x) * fn_wave(x, 0);
 }
 
 static inline float fn_cos(float x) {
-  if (sizeof(double) < 8)
-    return cosf(x);
-  float r, low, s, c;
-  int32_t turns = fn_quarter_turns(x, &r, &low);
-  float sine = fn_sin_near(r, low, &s), cosine = fn_cos_near(r, low, &c);
-  float y = (turns & 1) != 0 ? sine + s : cosine + c;
-  y = ((turns + 1) & 2) != 0 ? -y : y;
-  return x - x == 0.0f ? y : (float)NAN;
+  return sizeof(double) < 8 ? cosf(x) : fn_wave(x, 1);
 }
 
 static inline float fn_tan(float x) {

@@ -26,7 +26,9 @@ class StepWriter(Writer, Protocol):
     batch's number of rows: a program in which no operation mixes rows works on a block of the batch at a time.
     """
 
-    layout: Numbers
+    @property
+    def layout(self) -> Numbers:
+        """The settings that the code is given."""
 
     def place(self, value: str) -> str:
         """The C name of a value's array."""

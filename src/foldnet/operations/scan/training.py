@@ -3,104 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.functions import of, parameters
-from foldnet.operations.elementwise.numpy import apply_elementwise
 from foldnet.operations.elementwise.slopes import on_arrays
 from foldnet.operations.kernels import StepContext
-from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
+from foldnet.operations.scan.cells import States, in_order_of, step, walk
+from foldnet.operations.scan.op import ScanGradient, TrainedScan
 
 
-def in_order_of(scan: Scan, steps: int) -> Sequence[int]:
-    """The steps, in the order in which they come."""
-    return range(steps)[:: -1 if scan.reverse else 1]
+def trained_scan(op: TrainedScan, context: StepContext, *operands: Array) -> tuple[Array, ...]:
+    """The result of all steps, and their records, in float64 and then rounded."""
+    given, n = op.split([np.asarray(a, np.float64) for a in operands]), op.units
+    records = {k: np.zeros((*given.z.shape[:-1], count * n)) for k, count in op.records.items()}
 
-
-class _Steps:
-    """One call of a TrainedScan, in float64."""
-
-    def __init__(self, op: TrainedScan, operands: Sequence[Array]) -> None:
-        self.op, self.scan, self.n = op, op, op.units
-        self.given = op.split([np.asarray(a, np.float64) for a in operands])
-
-    def product(self, h: Array, kernel: Array, first: int) -> Array:
-        """The state times a kernel, whose first gate has this number; of states with units dropped for each gate."""
-        dropped, n = self.given.dropped, self.n
-        if dropped is None:
+    def product(h: Array, kernel: Array, first: int) -> Array:
+        if given.dropped is None:
             return h @ kernel
         parts = range(kernel.shape[1] // n)
-        seen = [h * dropped[..., (first + k) * n : (first + k + 1) * n] for k in parts]
+        seen = [h * given.dropped[..., (first + k) * n : (first + k + 1) * n] for k in parts]
         return np.concatenate(
             [x @ kernel[:, k * n : (k + 1) * n] for x, k in zip(seen, parts, strict=True)], axis=-1
         )
 
-    def step(self, z: Array, states: Sequence[Array]) -> tuple[Sequence[Array], dict[str, Array]]:
-        """The states after a step, and its records."""
-        h, weights, n = states[0], self.given.weights, self.n
-        gate, act = (self._function(f) for f in (self.scan.recurrent_activation, self.scan.activation))
-        match self.scan.cell:
-            case "simple":
-                sums = z + self.product(h, weights[0], 0)
-                gates = act(sums)
-                return (gates,), {"before": h, "gates": gates, "sums": sums}
-            case "lstm":
-                sums = z + self.product(h, weights[0], 0)
-                i, f, c, o = np.split(sums, 4, axis=-1)
-                i, f, c, o = gate(i), gate(f), act(c), gate(o)
-                carry = f * states[1] + i * c
-                shown = act(carry)
-                kept = {"before": h, "gates": np.concatenate([i, f, c, o], -1), "carried": states[1]}
-                return (o * shown, carry), kept | {"shown": shown, "sums": sums}
-            case "gru":
-                both = z[..., : 2 * n] + self.product(h, weights[0], 0)
-                update, reset = np.split(gate(both), 2, axis=-1)
-                held = reset * h
-                last = z[..., 2 * n :] + self.product(held, weights[1], 2)
-                inner = held
-            case "gru_reset_after":
-                own = self.product(h, weights[0], 0) + weights[1]
-                both = z[..., : 2 * n] + own[..., : 2 * n]
-                update, reset = np.split(gate(both), 2, axis=-1)
-                inner = own[..., 2 * n :]
-                last = z[..., 2 * n :] + reset * inner
-            case _:
-                assert_never(self.scan.cell)
-        candidate = act(last)
-        kept = {"before": h, "gates": np.concatenate([update, reset, candidate], -1), "held": inner}
-        kept |= {"inner": inner, "sums": np.concatenate([both, last], -1)}
-        return (update * h + (1 - update) * candidate,), kept
-
-    @staticmethod
-    def _function(function: Elementwise):  # type: ignore[no-untyped-def]
-        return lambda x: apply_elementwise(function, x)
-
-
-def trained_scan(op: TrainedScan, context: StepContext, *operands: Array) -> tuple[Array, ...]:
-    """The result of all steps, and their records."""
-    run, scan = _Steps(op, operands), op
-    z, mask = run.given.z, run.given.mask
-    zeros = np.zeros((*z.shape[:-2], scan.units))
-    states: Sequence[Array] = run.given.initial or (zeros,) * scan.form.states
-    records = {k: np.zeros((*z.shape[:-1], n * scan.units)) for k, n in op.records.items()}
-    output, outputs = states[0], []
-    for t in in_order_of(scan, z.shape[-2]):
-        new, kept = run.step(z[..., t, :], states)
+    def at(t: int, states: States) -> States:
+        new, kept = step(op, given.z[..., t, :], states, given.weights, product)
         for name, array in records.items():
-            array[..., t, :] = kept[name]
-        if mask is None:
-            states, output = new, new[0]
-        else:
-            counts = mask[..., t, np.newaxis] != 0
-            states = [np.where(counts, a, b) for a, b in zip(new, states, strict=True)]
-            output = np.where(counts, new[0], zeros) if scan.zeros else states[0]
-        outputs.append(output)
-    found = [*(outputs if scan.sequences else [output]), *(states if scan.states else ())]
-    y = np.stack(found, axis=-2) if found else zeros[..., np.newaxis, :][..., :0, :]
+            array[..., t, :] = np.concatenate(kept[name], axis=-1)
+        return new
+
+    y = walk(op, given.z, given.initial, given.mask, at)
     return tuple(a.astype(operands[0].dtype) for a in (y, *records.values()))
 
 

@@ -241,10 +241,6 @@ def conv(w: Writer, node: Node[Conv]) -> None:
     """A product with a kernel, in the way that suits how rows lie; then the activation."""
     if 0 in w.shape(node.output):
         return
-    if w.lanes == 0 and node.op.groups == 1:
-        step_c.conv(cast(StepWriter, w), node)
-        activate(w, node)
-        return
     low = lowest(fused_activation(node.op))
     is_raised = w.conv(node, -inf if low is None else low)
     if low is None or not is_raised:

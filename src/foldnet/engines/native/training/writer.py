@@ -31,6 +31,7 @@ from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations.windows.c import conv_in_loops
+from foldnet.operations.windows.step_c import conv as conv_of_windows
 
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
@@ -428,8 +429,11 @@ class BatchWriter(Places):
         return False
 
     def conv(self, node: Node[Any], low: float) -> bool:
-        """A convolution in groups, as loops around a product with all rows."""
-        conv_in_loops(self, node)
+        """Products of the kernel with all rows at every position; in groups, loops around a product."""
+        if node.op.groups == 1:
+            conv_of_windows(self, node)
+        else:
+            conv_in_loops(self, node)
         return False
 
 

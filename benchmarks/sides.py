@@ -112,6 +112,10 @@ class Sides:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes; a side that is asked again starts a new one."""
         for side in self.started.values():
             side.close()
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from agreement import distance
+
 PAUSE = 0.03
 """Seconds in which the machine must have rested before a turn: threads of the side before may look for more work for a
 while, on a processor that this side needs. Those of OpenBLAS do for a tenth of a second."""
@@ -97,8 +99,11 @@ class Worker:
         """The first result alone, to compare it."""
         return next(iter(self.ways(module, case)))[1](1)
 
-    def prepare(self, slot: str, module: str, case: Any) -> dict[str, Any]:
-        """Set it up in all ways and keep the fastest: its first result, its setting, the time of each, and failures."""
+    def prepare(self, slot: str, module: str, case: Any, own: Any = None) -> dict[str, Any]:
+        """Set it up in all ways and keep the fastest: its first result, its setting, the time of each, and failures.
+
+        With foldnet's ``own`` result, a way with another result is a failure, and the distance is in the answer, too.
+        """
         self.release(slot)
         found: dict[str, Any] = {"tried": {}, "failed": {}}
         ways = iter(self.ways(module, case))
@@ -109,6 +114,7 @@ class Worker:
                 if run is None:
                     break
                 result = run(1)
+                far = {} if own is None else {"far": distance(result, own)}
                 taken = shortest(run)
             except Exception as error:
                 found["failed"][setting] = described(error)
@@ -116,7 +122,7 @@ class Worker:
             found["tried"][setting] = taken
             if taken <= min(found["tried"].values()):
                 self.prepared[slot], self.took[slot] = run, taken
-                found |= {"result": result, "setting": setting}
+                found |= {"result": result, "setting": setting} | far
         if not found["tried"]:
             raise RuntimeError("; ".join(found["failed"].values()))
         return found

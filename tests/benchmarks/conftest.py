@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-NAMES = ("bounds", "cases", "limits", "measure", "networks", "peers", "predict", "report", "run", "sides")
+NAMES = (
+    "bounds", "cases", "limits", "measure", "networks", "peers", "predict", "quick", "report", "run", "sides",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

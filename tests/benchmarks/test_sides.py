@@ -4,6 +4,7 @@ import ctypes
 import os
 import shutil
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +25,17 @@ def predictor(case, threads):
     yield "broken", lambda: 1 / 0
     yield "good", call
     yield f"threads {len(os.sched_getaffinity(0))}", call
+""",
+    "half": """
+from peers.numpy_by_hand import predictor as by_hand
+def predictor(case, threads):
+    (_, call), = by_hand(case, threads)
+    right = call()
+    wrong = right.copy()
+    wrong[-1] = 0
+    yield "wrong and fast", lambda: wrong
+    yield "right", call
+    yield "of another shape", lambda: right[:-1]
 """,
 }
 
@@ -52,18 +64,19 @@ def compared(programs, tmp_path_factory):
 
 def test_all_good_sides_are_timed(compared):
     record, _, _ = compared
-    assert [*record["sides"]] == ["foldnet", "NumPy", "two"]
+    assert [*record["sides"]] == ["foldnet", "NumPy", "two", "half"]
     for figures in record["sides"].values():
         assert 0 < figures["least"] <= figures["p10"] <= figures["median"] <= figures["p90"]
         assert figures["turns"] == 3
-    assert record["fastest"] in ("NumPy", "two")
+    assert record["fastest"] in ("NumPy", "two", "half")
     assert record["sides"]["NumPy"]["far"] < 1e-5
 
 
 def test_faulty_sides_are_left_out_with_their_reason(compared):
     _, sides, _ = compared
     reasons = {r["side"]: r["why"] for r in sides.left_out}
-    assert reasons.keys() == {"wrong", "ending", "absent", "failing", "two (broken)"}
+    ways = {"two (broken)", "half (wrong and fast)", "half (of another shape)"}
+    assert reasons.keys() == {"wrong", "ending", "absent", "failing"} | ways
     assert "differ from foldnet's" in reasons["wrong"]
     assert "its process ended" in reasons["ending"]
     assert "no_such_package" in reasons["absent"]
@@ -75,6 +88,39 @@ def test_every_way_is_tried_on_so_many_processors(compared):
     record, _, _ = compared
     assert [*record["sides"]["two"]["tried"]] == ["good", "threads 1"]
     assert record["sides"]["two"]["setting"] in ("good", "threads 1")
+
+
+def test_a_way_with_other_results_is_not_timed(compared):
+    record, sides, _ = compared
+    assert [*record["sides"]["half"]["tried"]] == ["right"]
+    assert record["sides"]["half"]["far"] < 1e-5
+    reasons = {r["side"]: r["why"] for r in sides.left_out}
+    assert all("differ from foldnet's" in reasons[f"half ({w})"] for w in ("wrong and fast", "of another shape"))
+
+
+@pytest.mark.parametrize(("failures", "fine"), [(0, True), (2, True), (3, False)])
+def test_a_case_without_a_side_is_repeated_with_new_processes(programs, failures, fine):
+    closed, left = [], [programs.quick.IncompleteError("no")] * failures
+    sides = SimpleNamespace(close=lambda: closed.append(None))
+
+    def job():
+        if left:
+            raise left.pop()
+        return {"a case": 0.5}
+
+    if fine:
+        assert programs.quick.tried(sides, job, 2) == {"a case": 0.5}
+    else:
+        with pytest.raises(programs.quick.IncompleteError):
+            programs.quick.tried(sides, job, 2)
+    assert len(closed) == min(failures, 2)
+
+
+def test_a_ratio_needs_all_its_sides(programs):
+    record = {"name": "n", "sides": {"foldnet": {}, "LiteRT": {}}, "ratio_least": 0.5}
+    assert programs.quick.complete(record, ("LiteRT",)) == 0.5
+    with pytest.raises(programs.quick.IncompleteError, match="n: without OpenVINO"):
+        programs.quick.complete(record, ("LiteRT", "OpenVINO"))
 
 
 def test_the_processes_have_ended(compared):

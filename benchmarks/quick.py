@@ -2,9 +2,10 @@
 
     python benchmarks/quick.py [--record]
 
-A ratio is of the shortest turns of both sides, which other work on the machine changes least, and a case that fails is
-repeated, also where a program failed or computed something else. Exit code 1 if a ratio is more than a quarter above the one in ``bounds.json`` (see ``bounds.py``), if a case
-has none, or if a program that is compared with could not be timed. ``--record`` writes ``bounds.json`` instead.
+A ratio is of the shortest turns of both sides, which other work on the machine changes least. A case that fails is
+repeated, also where a program failed or computed something else. Exit code 1 if a ratio is more than a quarter above
+the one in ``bounds.json`` (see ``bounds.py``), if a case has none, or if a program that is compared with could not be
+timed. ``--record`` writes ``bounds.json`` instead.
 """
 
 from __future__ import annotations

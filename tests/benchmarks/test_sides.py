@@ -95,7 +95,9 @@ def test_a_way_with_other_results_is_not_timed(compared):
     assert [*record["sides"]["half"]["tried"]] == ["right"]
     assert record["sides"]["half"]["far"] < 1e-5
     reasons = {r["side"]: r["why"] for r in sides.left_out}
-    assert all("differ from foldnet's" in reasons[f"half ({w})"] for w in ("wrong and fast", "of another shape"))
+    assert all(
+        "differ from foldnet's" in reasons[f"half ({w})"] for w in ("wrong and fast", "of another shape")
+    )
 
 
 @pytest.mark.parametrize(("failures", "fine"), [(0, True), (2, True), (3, False)])

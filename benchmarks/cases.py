@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,8 @@ class Training:
     steps: int
     at_least: tuple[tuple[str, float], ...] = ()
 
+    loss = "mse"
+
     @property
     def title(self) -> str:
         """The case in a line."""
@@ -92,6 +94,15 @@ class Training:
         x = rng.normal(size=(self.batch * self.steps, units[0])).astype(np.float32)
         y = x @ rng.normal(size=(units[0], units[-1])) / units[0] ** 0.5
         return x, y.astype(np.float32)
+
+    @property
+    def without_dropout(self) -> Training | None:
+        """The same without Dropout, whose losses are compared; None if it has none."""
+        return replace(self, network=replace(self.network, dropout=0.0)) if self.network.dropout else None
+
+    def started(self, library: Any) -> Any:
+        """The network with its first weights, with the layers of foldnet or Keras."""
+        return build(library, self.network, fresh=True)
 
     @property
     def start(self) -> list[list[Array]]:

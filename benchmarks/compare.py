@@ -27,10 +27,11 @@ import processes
 import report
 import train
 from cases import PREDICTIONS, TRAININGS
+from deep_trainings import DEEP_TRAININGS
 from limits import limits
 from measure import QUICK, Effort
 from options import parser
-from peers import OURS, PREDICTING, TRAINING
+from peers import DEEP_TRAINING, OURS, PREDICTING, TRAINING
 from sides import Sides
 
 from foldnet.engines.native import compiler
@@ -94,6 +95,7 @@ def measured(results: dict[str, Any], threads: int, chosen: tuple[str, ...], eff
     for key, module, peers, cases in (
         ("prediction", predict, PREDICTING, PREDICTIONS),
         ("training", train, TRAINING, TRAININGS),
+        ("training", train, DEEP_TRAINING, DEEP_TRAININGS),
     ):
         with Sides(peers, threads, results["left_out"]) as sides:
             for case in cases:
@@ -103,7 +105,7 @@ def measured(results: dict[str, Any], threads: int, chosen: tuple[str, ...], eff
                     if OURS in record["sides"]:
                         results[key].append(record)
                         shown(record, case.title, time.perf_counter() - start)
-            if key == "training" and "activations".startswith(chosen):
+            if peers is TRAINING and "activations".startswith(chosen):
                 results["activations"] += train.activations(sides, effort)
 
 

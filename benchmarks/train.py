@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 from cases import ACTIVATIONS, SLOWER, Training, activation_case
+from deep_trainings import DeepTraining
 from measure import FIT, Effort, by_turns, ratios, shares, summary
 from peers import OURS
 from sides import LeftOutError, Sides
@@ -20,9 +20,9 @@ from sides import LeftOutError, Sides
 SLOT = "train"
 
 
-def prepared(case: Training, sides: Sides) -> dict[str, dict[str, Any]]:
+def prepared(case: Training | DeepTraining, sides: Sides) -> dict[str, dict[str, Any]]:
     """The sides that are ready and have our losses, with what they answered; none if foldnet itself failed."""
-    plain = replace(case, network=replace(case.network, dropout=0.0)) if case.network.dropout else None
+    plain = case.without_dropout
     ready: dict[str, dict[str, Any]] = {}
     own = math.nan
     for name, peer in sides.peers.items():
@@ -49,7 +49,9 @@ def prepared(case: Training, sides: Sides) -> dict[str, dict[str, Any]]:
     return ready
 
 
-def compared(case: Training, sides: Sides, effort: Effort, limit: dict[str, float] | None) -> dict[str, Any]:
+def compared(
+    case: Training | DeepTraining, sides: Sides, effort: Effort, limit: dict[str, float] | None
+) -> dict[str, Any]:
     """All sides by turns: seconds of a step of each, our ratio to the fastest, our share of the machine's limit."""
     ready = prepared(case, sides)
     times = by_turns(sides, {name: (name, SLOT) for name in ready}, case.title, effort, FIT)

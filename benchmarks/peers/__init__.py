@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Predictors = Iterator[tuple[str, Callable[[], Any]]]
@@ -60,6 +60,10 @@ TRAINING = {
     # scale than Keras's, and scikit-learn's Adam sees the sum over outputs of which Keras takes the mean.
     "PyTorch": Peer("peers.pytorch", "torch", {"TORCHINDUCTOR_COMPILE_THREADS": "1"}, close=3e-3),
     "scikit-learn": Peer("peers.scikit_learn", "scikit-learn", close=3e-3),
+}
+DEEP_TRAINING = {
+    **{name: TRAINING[name] for name in (OURS, "Keras-JAX", "Keras-TF")},
+    "PyTorch": replace(TRAINING["PyTorch"], module="peers.pytorch_deep"),
 }
 
 

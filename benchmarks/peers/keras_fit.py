@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 from cases import Training
-from networks import build
+from deep_trainings import DeepTraining
 
 from peers import Trainers
 
@@ -12,11 +12,11 @@ TOGETHER = 8
 """Steps of an execution; Keras's documentation advises more than one for small models."""
 
 
-def trainer(case: Training, threads: int) -> Trainers:
+def trainer(case: Training | DeepTraining, threads: int) -> Trainers:
     x, y = case.data
     for steps in (1, TOGETHER) if case.batch <= 128 else (1,):
-        model = build(keras, case.network, fresh=True)
-        model.compile(keras.optimizers.Adam(0.001), "mse", steps_per_execution=steps)
+        model = case.started(keras)
+        model.compile(keras.optimizers.Adam(0.001), case.loss, steps_per_execution=steps)
 
         def run(epochs: int, model: keras.Model = model) -> float:
             fitted = model.fit(x, y, batch_size=case.batch, epochs=epochs, shuffle=False, verbose=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from cases import Prediction, Training
-from networks import build
+from deep_trainings import DeepTraining
 
 import foldnet
 from peers import Predictors, Trainers
@@ -19,9 +19,9 @@ def predictor(case: Prediction, threads: int) -> Predictors:
     )  # a function of Python around it would take a quarter of the time of one row
 
 
-def trainer(case: Training, threads: int) -> Trainers:
-    model = build(foldnet, case.network, fresh=True)
-    model.compile(foldnet.optimizers.Adam(0.001), "mse")
+def trainer(case: Training | DeepTraining, threads: int) -> Trainers:
+    model = case.started(foldnet)
+    model.compile(foldnet.optimizers.Adam(0.001), case.loss)
     x, y = case.data
 
     def run(epochs: int) -> float:

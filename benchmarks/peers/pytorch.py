@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from cases import Training
+from deep_trainings import DeepTraining
 from networks import EPSILON
 from torch import nn
 
@@ -33,13 +34,12 @@ def network(case: Training) -> nn.Sequential:
     return nn.Sequential(*made)
 
 
-def loop(case: Training, threads: int, step: Callable[[nn.Module], Any]) -> Callable[[int], float]:
-    """A training of the network that ``step`` makes faster, with so many threads."""
-    torch.manual_seed(0)
-    own = network(case)
-    model = step(own)
-    adam = torch.optim.Adam(own.parameters(), 0.001, eps=1e-7, fused=True)
-    x, y = (torch.from_numpy(a).split(case.batch) for a in case.data)
+def loop(
+    case: Training | DeepTraining, threads: int, own: nn.Module, model: Any, data: Any, criterion: Any
+) -> Callable[[int], float]:
+    """A training of the network ``own`` that calls ``model``, with so many threads."""
+    adam = torch.optim.Adam([p for p in own.parameters() if p.requires_grad], 0.001, eps=1e-7, fused=True)
+    x, y = (a.split(case.batch) for a in data)
 
     def run(epochs: int) -> float:
         torch.set_num_threads(threads)
@@ -47,7 +47,7 @@ def loop(case: Training, threads: int, step: Callable[[nn.Module], Any]) -> Call
             total = torch.zeros(())
             for xs, ys in zip(x, y, strict=True):
                 adam.zero_grad(set_to_none=True)
-                loss = nn.functional.mse_loss(model(xs), ys)
+                loss = criterion(model(xs), ys)
                 loss.backward()
                 adam.step()
                 total += loss.detach()
@@ -56,7 +56,19 @@ def loop(case: Training, threads: int, step: Callable[[nn.Module], Any]) -> Call
     return run
 
 
-def trainer(case: Training, threads: int) -> Trainers:
+def ways(
+    case: Training | DeepTraining, threads: int, make: Callable[[], nn.Module], data: Any, criterion: Any
+) -> Trainers:
+    """A network that ``make`` gives, eager and compiled."""
     for count in sorted({threads, 1}):
-        yield f"eager, {count} threads", loop(case, count, lambda model: model)
-    yield f"torch.compile, {threads} threads", loop(case, threads, torch.compile)
+        torch.manual_seed(0)
+        own = make()
+        yield f"eager, {count} threads", loop(case, count, own, own, data, criterion)
+    torch.manual_seed(0)
+    own = make()
+    yield f"torch.compile, {threads} threads", loop(case, threads, own, torch.compile(own), data, criterion)
+
+
+def trainer(case: Training, threads: int) -> Trainers:
+    data = [torch.from_numpy(a) for a in case.data]
+    yield from ways(case, threads, lambda: network(case), data, nn.functional.mse_loss)

@@ -23,15 +23,25 @@ def lenet(library: Any) -> Any:
     ])  # fmt: skip
 
 
-WINDOWS = (32, 32, 64, 64, 64)
+SMALL, LARGE = (16, 16, 32, 32, 32), (32, 32, 64, 64, 64)
 """Filters of the convolutions over windows of a sensor's steps."""
 
 
-def windows(library: Any) -> Any:
-    """Five normalized convolutions of 5 steps on windows of 128 steps with 9 numbers."""
+def small_windows(library: Any) -> Any:
+    """Five normalized convolutions with few filters."""
+    return _windows(library, SMALL)
+
+
+def large_windows(library: Any) -> Any:
+    """The same with twice as many."""
+    return _windows(library, LARGE)
+
+
+def _windows(library: Any, all_filters: tuple[int, ...]) -> Any:
+    """Normalized convolutions of 5 steps on windows of 128 steps with 9 numbers."""
     layers = library.layers
     made = [layers.Input((128, 9))]
-    for filters in WINDOWS:
+    for filters in all_filters:
         made += [layers.Conv1D(filters, 5, padding="same", activation="relu"), layers.BatchNormalization()]
     made += [layers.GlobalAveragePooling1D(), layers.Dense(6, activation="softmax")]
     return library.Sequential(made)
@@ -118,11 +128,15 @@ def _at_least(times: float) -> tuple[tuple[str, float], ...]:
 
 
 _LENET = 28 * 28 * 25 * 6 + 10 * 10 * 150 * 16 + 400 * 120 + 120 * 84 + 840
-_WINDOWS = 128 * 5 * sum(a * b for a, b in zip((9, *WINDOWS), WINDOWS, strict=False)) + 64 * 6
+_OF_SMALL, _OF_LARGE = (
+    128 * 5 * sum(a * b for a, b in zip((9, *all_filters), all_filters, strict=False)) + all_filters[-1] * 6
+    for all_filters in (SMALL, LARGE)
+)
 _LSTM = 100 * (8 + 32) * 4 * 32 + 32
 DEEP_TRAININGS = (
     DeepTraining("LeNet-5", lenet, (28, 28, 1), 10, 32, 16, _LENET, _at_least(4)),
     DeepTraining("LeNet-5", lenet, (28, 28, 1), 10, 128, 4, _LENET, _at_least(4)),
-    DeepTraining("Conv1D windows", windows, (128, 9), 6, 64, 4, _WINDOWS, _at_least(4)),
+    DeepTraining("Conv1D of 16 and 32", small_windows, (128, 9), 6, 64, 8, _OF_SMALL, _at_least(4)),
+    DeepTraining("Conv1D of 32 and 64", large_windows, (128, 9), 6, 64, 4, _OF_LARGE, ()),
     DeepTraining("LSTM(32), 100 steps", lstm, (100, 8), None, 32, 16, _LSTM, _at_least(6)),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from deep_trainings import DeepTraining, lenet, lstm, windows
+from deep_trainings import DeepTraining, large_windows, lenet, lstm, small_windows
 from networks import EPSILON
 from torch import nn
 
@@ -85,7 +85,7 @@ def _lstm(weights: list[Any]) -> nn.Module:
 
 
 NETWORKS: dict[Callable[[Any], Any], Callable[[list[Any]], nn.Module]] = {
-    lenet: _lenet, windows: _windows, lstm: _lstm,
+    lenet: _lenet, small_windows: _windows, large_windows: _windows, lstm: _lstm,
 }  # fmt: skip
 
 

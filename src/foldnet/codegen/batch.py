@@ -64,11 +64,31 @@ class StepWriter(Writer, Protocol):
     ) -> list[str]:
         """C of a product of matrices, divided among threads if ``shared``; else the thread that comes here does it."""
 
+    def gathered(
+        self,
+        m: int,
+        count: int,
+        places: str,
+        parts: Number,
+        a: tuple[str, Number, Number],
+        b: str,
+        c: str,
+        start: str = "",
+    ) -> list[str]:
+        """C of a sum of products of matrices with the rows of ``b``, which the thread that comes here does.
+
+        ``places`` is an array with two numbers for each of ``parts``: where its left matrix begins after ``a``, and at
+        how many rows after ``b`` its right one.
+        """
+
     def add_ahead(self, line: str) -> None:
         """Append a statement that depends on no other, or put it ahead of some that a loop over elements may join."""
 
     def dots(self, units: int, given: str) -> str:
         """C of the sums over rows of each input's products with each of few units; ``given``: the other arguments."""
+
+    def window_dots(self, inputs: int, units: int, given: str) -> str:
+        """C of the sums over windows and rows of the products of so many inputs and units, which ``given`` names."""
 
     def adds(self, value: str) -> str:
         """C of whether a sum over rows is to be added to what is in its place: what earlier blocks of the batch gave.

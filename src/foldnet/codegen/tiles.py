@@ -3,6 +3,9 @@
 A product is ``C[m][n] (+)= start[m] + sum over k of A(m, k) * B[k][n]``: ``A`` is read element by element and
 spread over a vector, ``B`` and ``C`` are read and written as vectors of 16 along n. Every element is summed over k
 in order, so results depend neither on the tile nor on the thread that made them.
+
+A gathered product is a sum of such products: of each of ``parts``, ``places`` says where its ``A`` begins, and at how
+many rows its ``B``.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class Tile:
         start: whether sums begin at numbers of their own; None if only the call says.
         add: whether sums are added to what is there; None likewise.
         whole: whether the last vector is written whole; else the call says how much of it.
+        gathered: whether it is of a gathered product.
     """
 
     m: int
@@ -35,18 +39,20 @@ class Tile:
     start: bool | None = None
     add: bool | None = None
     whole: bool = False
+    gathered: bool = False
 
     @property
     def name(self) -> str:
         """Of the C function."""
         given = zip("sap", (self.start, self.add, not self.whole), strict=True)
         marks = "".join({True: mark, False: "", None: mark.upper()}[known] for mark, known in given)
-        return f"tile{self.m}x{self.n}{marks}"
+        return f"tile{self.m}x{self.n}{marks}{'g' * self.gathered}"
 
     @property
     def _head(self) -> list[str]:
+        of = "const int32_t *places, long parts, " if self.gathered else ""
         return [
-            f"static void {self.name}(long count, const float *a, long am, long ak, const float *b, long ldb,",
+            f"static void {self.name}({of}long count, const float *a, long am, long ak, const float *b, long ldb,",
             "    float *c, long ldc, const float *start, int add, int part) {",
             "  (void)am; (void)ldc; (void)start; (void)add; (void)part;",
         ]
@@ -66,7 +72,9 @@ class Tile:
     def _in_loops(self) -> str:
         start = "NULL" if self.start is False else "start"
         part = "16" if self.whole else "part"
-        call = f"  any_tile({self.m}, {self.n}, count, a, am, ak, b, ldb, c, ldc, {start}, {self._adds}, {part});"
+        of = "places, parts" if self.gathered else "(const int32_t[2]){0, 0}, 1"
+        size = f"{self.m}, {self.n}, {of}, count"
+        call = f"  any_tile({size}, a, am, ak, b, ldb, c, ldc, {start}, {self._adds}, {part});"
         return "\n".join([*self._head, call, "}", ""])
 
     def _written_out(self) -> str:
@@ -75,16 +83,21 @@ class Tile:
         lines = self._head
         for i in rows:
             lines.append("  V " + ", ".join(f"{x} = SPREAD({self._first(i)})" for x in acc[i]) + ";")
+        a, b = "a", "b"
+        if self.gathered:
+            lines.append("  for (long q = 0; q < parts; q++) {")
+            lines.append("  const float *from = a + places[2 * q], *bq = b + places[2 * q + 1] * ldb;")
+            a, b = "from", "bq"
         # A pointer for each four rows: with one for each, compilers run out of registers for addresses.
-        lines += [f"  const float *p{i} = {plus('a', times(i, 'am'))};" for i in range(0, self.m, 4)]
+        lines += [f"  const float *p{i} = {plus(a, times(i, 'am'))};" for i in range(0, self.m, 4)]
         step = " ".join(f"p{i} += ak," for i in range(0, self.m, 4))
-        lines.append(f"  for (long k = 0; k < count; k++, {step} b += ldb) {{")
-        lines.append("    const V " + ", ".join(f"b{j} = LOAD({plus('b', 16 * j)})" for j in vectors) + ";")
+        lines.append(f"  for (long k = 0; k < count; k++, {step} {b} += ldb) {{")
+        lines.append("    const V " + ", ".join(f"b{j} = LOAD({plus(b, 16 * j)})" for j in vectors) + ";")
         lines.append("    V x;")
         for i in rows:
             lines.append(f"    x = SPREAD(p{i // 4 * 4}[{times(i % 4, 'am')}]);")
             lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
-        lines.append("  }")
+        lines += ["  }"] * (1 + self.gathered)
         for i in rows:
             for j in vectors:
                 part = "part" if j == self.n - 1 and not self.whole else "16"
@@ -139,13 +152,15 @@ def any_tile() -> str:
     """``any_tile``: what every tile computes, its size known when it runs."""
     lines = [
         "#ifdef QUICK_TO_COMPILE",
-        "static void any_tile(long m, long n, long count, const float *a, long am, long ak, const float *b, long ldb,",
-        "    float *c, long ldc, const float *start, int add, int part) {",
+        "static void any_tile(long m, long n, const int32_t *places, long parts, long count, const float *a, long am,",
+        "    long ak, const float *b, long ldb, float *c, long ldc, const float *start, int add, int part) {",
         "  for (long i = 0; i < m; i++)",
         "    for (long j = 0; j < n; j++) {",
         "      V sum = SPREAD(start ? start[i] : 0.0f);",
-        "      for (long k = 0; k < count; k++)",
-        "        sum = MULADD(SPREAD(a[i * am + k * ak]), LOAD(b + k * ldb + 16 * j), sum);",
+        "      for (long q = 0; q < parts; q++)",
+        "        for (long k = 0; k < count; k++)",
+        "          sum = MULADD(SPREAD(a[places[2 * q] + i * am + k * ak]),",
+        "                       LOAD(b + (places[2 * q + 1] + k) * ldb + 16 * j), sum);",
         "      store_part(c + i * ldc + 16 * j, sum, add, j == n - 1 ? part : 16);",
         "    }",
         "}",
@@ -179,6 +194,22 @@ static __attribute__((noinline)) void last_columns(long m, long count, const flo
       store_part(c + i2 * ldc, s2, add, 16);
     if (i3 > i2)
       store_part(c + i3 * ldc, s3, add, 16);
+  }
+}
+"""
+
+
+def last_gathered() -> str:
+    """``last_gathered``: the last 16 columns of a gathered product where their number is odd."""
+    return """\
+static __attribute__((noinline)) void last_gathered(const int32_t *places, long parts, long m, long count,
+    const float *a, long am, long ak, const float *b, long ldb, float *c, long ldc, const float *start) {
+  for (long i = 0; i < m; i++) {
+    V sum = SPREAD(start ? start[i] : 0.0f);
+    for (long q = 0; q < parts; q++)
+      for (long k = 0; k < count; k++)
+        sum = MULADD(SPREAD(a[places[2 * q] + i * am + k * ak]), LOAD(b + (places[2 * q + 1] + k) * ldb), sum);
+    STORE(c + i * ldc, sum);
   }
 }
 """

@@ -106,20 +106,19 @@ def _moments(p: _Parts) -> list[str]:
     if p.mask is None:
         return [
             f"const float count = {p.how_many()};",
-            "m = v = 0.0f;",
-            f"@m += sum_rows({x}, rows);",
-            "m /= count;",
-            f"@v += spread_rows({x}, m, rows);",
-            "v /= count;",
+            "V sums = {0}, spreads = {0};",
+            f"@sums += sum_lanes({x}, rows);",
+            "m = across(sums) / count;",
+            f"@spreads += spread_lanes({x}, m, rows);",
+            "v = across(spreads) / count;",
         ]
     return [
-        "float count = 0.0f;",
-        "m = v = 0.0f;",
-        f"@m += counted_rows({x}, {p.counts()}, rows);\ncount += sum_rows({p.counts()}, rows);",
-        f"count += {MASK_EPSILON}f;",
-        "m /= count;",
-        f"@v += counted_spread_rows({x}, {p.counts()}, m, rows);",
-        "v /= count;",
+        "V counts = {0}, sums = {0}, spreads = {0};",
+        f"@sums += counted_lanes({x}, {p.counts()}, rows);\ncounts += sum_lanes({p.counts()}, rows);",
+        f"const float count = across(counts) + {MASK_EPSILON}f;",
+        "m = across(sums) / count;",
+        f"@spreads += counted_spread_lanes({x}, {p.counts()}, m, rows);",
+        "v = across(spreads) / count;",
         f"{p.here(p.count)} = count;",
     ]
 
@@ -271,10 +270,12 @@ def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
     through = op.on_x and not isinstance(p.op, FixedNorm)
     total = op.on_beta or through or bool(op.on_gamma and p.factor)
     along = op.on_gamma or through
-    sums = ["total"] * total + ["along"] * along
-    statements = [f"total += sum_rows({p.loops.rows('g')}, rows);"] * total
-    statements += [f"along += centred_rows({p.loops.rows('g')}, {p.loops.rows('x')}, m, rows);"] * along
-    lines = ["along *= s;"] * along
+    sums = ["totals"] * total + ["alongs"] * along
+    statements = [f"totals += sum_lanes({p.loops.rows('g')}, rows);"] * total
+    statements += [f"alongs += centred_lanes({p.loops.rows('g')}, {p.loops.rows('x')}, m, rows);"] * along
+    lines = ["const float total = across(totals);"] * total + [
+        "const float along = across(alongs) * s;"
+    ] * along
     if op.on_gamma:
         value = f"along * {p.here(p.factor)} + total * {p.here(p.addend)}" if p.factor else "along"
         lines.append(f"{p.here(e.place(next(results)))} = {value};")
@@ -290,7 +291,7 @@ def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
         *([p.pointer("x", p.x)] if along else []),
         p.pointer("g", g),
         *([f"const float {', '.join(numbers)};"] if numbers else []),
-        *([f"float {', '.join(f'{s} = 0.0f' for s in sums)};"] if sums else []),
+        *([f"V {', '.join(f'{s} = {{0}}' for s in sums)};"] if sums else []),
         *(["@" + "\n".join(statements)] if statements else []),
         *lines,
     )  # fmt: skip
@@ -387,13 +388,11 @@ def sum_to(e: StepWriter, node: Node[SumTo]) -> None:
     summed = next((k for k in range(len(shape) + 1) if padded == (1,) * k + shape[k:]), None)
     if summed is not None:  # only axes in front: all features at once
         count, n = prod(shape[:summed]), prod(shape[summed:])
+        of, function = e.place(x), "feature_sums"
         if count != 1:
-            e.zero(node.output)
-        heads = [loop("t", 0, count, "long")] if count != 1 else []
-        at = plus(e.place(x), times(times("t", n) if heads else 0, "R"))
-        add = "1" if heads else e.adds(node.output)
-        call = f"feature_sums({at}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {add});"
-        e.add(*laid_out(heads, call))
+            of, function = f"{of}, {count}, {n}", "position_sums"
+        given = f"{of}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {e.adds(node.output)}"
+        e.add(f"{function}({given});")
         e.wait()
         return
     e.zero(node.output)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import strides_of
+from foldnet.codegen.tiles import split
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Row
 from foldnet.operations.windows.op import Conv, ConvGradient, ConvKernelGradient, ConvTranspose
@@ -45,6 +47,16 @@ class _Windows:
         for n, d, s in zip(sizes, self.dilations, steps, strict=False):
             found = [at + k * d * s for at in found for k in range(n)]
         return found, self.window[-1] if joined else 1
+
+    @property
+    def lines(self) -> tuple[list[int], int]:
+        """Where lines of windows begin in x, in positions, and how many windows follow one another in each."""
+        joined = len(self.y) > 1
+        sizes = self.y[:-1] if joined else self.y
+        found = [0]
+        for n, d, s in zip(sizes, self.strides, strides_of(self.x), strict=False):
+            found = [at + k * d * s for at in found for k in range(n)]
+        return found, self.y[-1] if joined else 1
 
     def start(self, names: Sequence[Number]) -> str:
         """C of where a window begins in x, given its place."""
@@ -82,15 +94,13 @@ def conv(e: StepWriter, node: Node[Conv]) -> None:
         e.add(f"float *const to = {_at(e, node.output, o, units)};")
         e.add(f"const float *const from = {_at(e, x, start, channels)};")
 
-        def part(number: Number, place: Number, start: str, add: str) -> list[str]:
-            left = (plus(e.place(kernel), times(number, run * units)), 1, units)
-            right = plus("from", times(times(place, channels), "R"))
-            return e.product(units, "R", run, left, right, "R", "to", "R", start, add, shared=False)
-
-        e.add(*part(0, starts[0], e.place(bias[0]) if bias else "", "0"))
-        if len(starts) > 1:
-            with e.numbers("starts", starts):
-                e.add(f"for (long k = 1; k < {len(starts)}; k++) {{", *part("k", "starts[k]", "", "1"), "}")
+        left, first = (e.place(kernel), 1, units), e.place(bias[0]) if bias else ""
+        if len(starts) == 1:
+            e.add(*e.product(units, "R", run, left, "from", "R", "to", "R", first, shared=False))
+        else:
+            places = [n for k, at in enumerate(starts) for n in (k * run * units, at * channels)]
+            with e.numbers("places", places):
+                e.add(*e.gathered(units, run, "places", len(starts), left, "from", "to", first))
 
 
 def _windows(x: Row, kernel: Row, y: Row, op: Conv | ConvTranspose) -> tuple[_Windows, int, int]:
@@ -114,11 +124,7 @@ def _back(e: StepWriter, windows: _Windows, kernel: str, g: str, to: str, start:
     with _shared(e, "i", prod(windows.x)) as i:
         at = _places(e, i, windows.x)
         e.add(f"float *const to = {_at(e, to, i, channels)};")
-        e.add(
-            f"for (long c = 0; c < {channels}; c++)",
-            "ROWS(r, 0, R)",
-            f"to[c * R + r] = {f'{start}[c]' if start else '0.0f'};",
-        )
+        e.add(f"int32_t places[{2 * prod(windows.window)}];", "long parts = 0;")
         places, parts = [], []
         with ExitStack() as loops:
             axes = zip(at, windows.window, windows.strides, windows.dilations, windows.y, strict=True)
@@ -132,9 +138,12 @@ def _back(e: StepWriter, windows: _Windows, kernel: str, g: str, to: str, start:
                 e.add(f"const long {o} = {f'{t} / {s}' if s > 1 else t};")
                 places.append(times(o, of_g[a]))
                 parts.append(times(k, of_window[a]))
-            left = (plus(e.place(kernel), times(plus(*parts), channels * units)), units, 1)
-            right = plus(e.place(g), times(times(plus(*places), units), "R"))
-            e.add(*e.product(channels, "R", units, left, right, "R", "to", "R", "", "1", shared=False))
+            e.add(
+                f"places[2 * parts] = (int32_t)({times(plus(*parts), channels * units)});",
+                f"places[2 * parts++ + 1] = (int32_t)({times(plus(*places), units)});",
+            )
+        left = (e.place(kernel), units, 1)
+        e.add(*e.gathered(channels, units, "places", "parts", left, e.place(g), "to", start))
 
 
 def conv_gradient(e: StepWriter, node: Node[ConvGradient]) -> None:
@@ -151,10 +160,26 @@ def conv_transpose(e: StepWriter, node: Node[ConvTranspose]) -> None:
     _back(e, windows, kernel, x, node.output, e.place(bias[0]) if bias else "")
 
 
+FEW = 32
+"""Below so many units, products would leave lanes idle or have but one vector."""
+
+IN_CACHE = 100_000
+"""So many numbers of x and the gradient are worked on before others, as the second-level cache holds them."""
+
+
 def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
     """What every part of a window sees, times the window's gradient, summed over rows and windows."""
-    op, (x, g) = node.op, node.inputs
-    windows, channels, units = _windows(e.shape(x), op.shape, e.shape(g), op.of)
+    x, g = node.inputs
+    windows, channels, units = _windows(e.shape(x), node.op.shape, e.shape(g), node.op.of)
+    if units < FEW:
+        _by_dots(e, node, windows, channels, units)
+    else:
+        _by_products(e, node, windows, channels, units)
+
+
+def _by_products(e: StepWriter, node: Node[Any], windows: _Windows, channels: int, units: int) -> None:
+    """For every window the product of what it sees, and its gradient turned round."""
+    x, g = node.inputs
     starts, joined = windows.parts
     run, panels, blocks = joined * channels, -(-units // 64), -(-units // 16)
     e.zero(node.output)
@@ -169,6 +194,53 @@ def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
                 left = plus("from", times(times(start, channels), "R"))
                 to = plus(e.place(node.output), times(k, run * units))
                 e.add(*e.product(run, units, "rows", (left, "R", 1), "turned", 64, to, units, add="1"))
+
+
+def _by_dots(e: StepWriter, node: Node[Any], windows: _Windows, channels: int, units: int) -> None:
+    """Some inputs and units at a time, over all windows of as many lines as the cache holds."""
+    x, g = node.inputs
+    starts, joined = windows.parts
+    run, more = joined * channels, e.adds(node.output)
+    add = "l > 0" if more == "0" else f"l > 0 || {more}"
+    lines, along = windows.lines
+    line = (prod(windows.x) * channels + prod(windows.y) * units) // len(lines) + 1
+    steps = f"{along}, {windows.strides[-1] * channels}, {units}, R, rows"
+    with e.inside("{"):
+        for name, places in (("lines", lines), ("starts", starts)):
+            numbers = ", ".join(str(at * channels) for at in places)
+            e.add(f"static const int32_t {name}[] = {{{numbers}}};")
+        e.add(f"const long most = 1 + {IN_CACHE} / ({line} * R);")
+        with e.inside(f"for (long l = 0, count; l < {len(lines)}; l += count) {{"):
+            e.add(f"count = {len(lines)} - l < most ? {len(lines)} - l : most;")
+            for i0, inputs, turns in _blocks(run, 6):
+                for j0, n, over in _blocks(units, 4):
+                    with _shared(e, "t", len(starts) * turns * over) as t:
+                        if t:
+                            e.add("if (HALTED)", "  break;")
+                        p, i, j = _mixed(e, t, (len(starts), turns, over))
+                        i, j = plus(i0, times(i, inputs)), plus(j0, times(j, n))
+                        from_x = plus(e.place(x), times(plus(f"starts[{p}]", i), "R"))
+                        from_g = plus(e.place(g), times(plus(times("l", along * units), j), "R"))
+                        to = plus(e.place(node.output), times(plus(times(p, run), i), units), j)
+                        given = f"{from_x}, {from_g}, lines + l, count, {steps}, {to}, {units}, {add}"
+                        e.add(e.window_dots(inputs, n, given))
+
+
+def _blocks(count: int, most: int) -> list[tuple[int, int, int]]:
+    """The first element of blocks of one size, the size, at most so many, and the number of blocks; for each size."""
+    found, first = [], 0
+    for size, turns in split(count, most):
+        found.append((first, size, turns))
+        first += size * turns
+    return found
+
+
+def _mixed(e: StepWriter, number: Number, sizes: Row) -> list[Number]:
+    """The digits of a number, of which each has so many values."""
+    if number == 0:
+        return [0] * len(sizes)
+    names = iter(_places(e, number, tuple(n for n in sizes if n > 1)))
+    return [next(names) if n > 1 else 0 for n in sizes]
 
 
 def _at(e: StepWriter, value: str, position: Number, count: int) -> str:

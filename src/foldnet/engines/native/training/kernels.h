@@ -16,6 +16,18 @@ static void feature_sums(const float *x, long lo, long hi, long R, long rows, fl
   }
 }
 
+/* The same over `count` positions of `n` features each as well. */
+static void position_sums(const float *x, long count, long n, long lo, long hi, long R, long rows, float *out, int add) {
+  for (long j = lo; j < hi; j += 16) {
+    const int some = hi - j < 16 ? (int)(hi - j) : 16;
+    V s[16] = {{0}};
+    for (long t = 0; t < count; t++)
+      for (int k = 0; k < some; k++)
+        s[k] += sum_lanes(x + (t * n + j + k) * R, rows);
+    store_part(out + j, sums16(s), add, some);
+  }
+}
+
 /* How many features are normalized at a time: sixteen, or as many as the first-level cache holds rows of. */
 static inline long normalized_at_once(long R, long left) {
   const long fitting = R > 4096 ? 1 : 4096 / R, most = fitting < 16 ? fitting : 16;

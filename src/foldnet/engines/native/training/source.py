@@ -11,7 +11,15 @@ from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.headers import header, joined, needed_pieces
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
-from foldnet.codegen.tiles import any_product, any_tile, either, last_columns, sixteen_sums, transposition
+from foldnet.codegen.tiles import (
+    any_product,
+    any_tile,
+    either,
+    last_columns,
+    last_gathered,
+    sixteen_sums,
+    transposition,
+)
 from foldnet.codegen.units import UNITS, for_both, is_apart, only
 from foldnet.engines.native.training.dots import any_dots
 from foldnet.engines.native.training.functions import Function, indented
@@ -292,7 +300,17 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
     threads = header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, *called, body, fit])
     library = "\n\n".join(
-        [runtime, transposition(), sixteen_sums(), any_tile(), last_columns(), sums_of, any_dots()]
+        [
+            runtime,
+            transposition(),
+            sixteen_sums(),
+            any_tile(),
+            last_columns(),
+            last_gathered(),
+            sums_of,
+            any_dots(),
+            any_window_dots(),
+        ]
     )
     pieces = [*needed_pieces(library, code), *called]
     # What calls products stays with them.

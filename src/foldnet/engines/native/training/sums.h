@@ -22,20 +22,12 @@ SUM_ROWS(sum, (const float *x, long rows), (x, rows))
 
 SUM_LANES(counted, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
 
-SUM_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows))
-
 SUM_LANES(counted_spread, (const float *x, const float *w, float m, long rows),
           where_counted((LOAD(x + r) - m) * (LOAD(x + r) - m), LOAD(w + r)))
 
-SUM_ROWS(counted_spread, (const float *x, const float *w, float m, long rows), (x, w, m, rows))
-
 SUM_LANES(spread, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
 
-SUM_ROWS(spread, (const float *x, float m, long rows), (x, m, rows))
-
 SUM_LANES(centred, (const float *g, const float *x, float m, long rows), (LOAD(g + r) * (LOAD(x + r) - m)))
-
-SUM_ROWS(centred, (const float *g, const float *x, float m, long rows), (g, x, m, rows))
 
 /* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */
 static inline void add_double(double *sums, const float *x, long rows) {

@@ -26,7 +26,8 @@ from foldnet.engines.native.training.dense import dense, turned_dense
 from foldnet.engines.native.training.dots import Dots
 from foldnet.engines.native.training.functions import Function, JointLoop, written
 from foldnet.engines.native.training.places import Places
-from foldnet.engines.native.training.products import known_product, shared_product
+from foldnet.engines.native.training.products import Left, gathered_product, known_product, shared_product
+from foldnet.engines.native.training.window_dots import WindowDots
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
@@ -56,7 +57,7 @@ class BatchWriter(Places):
     Attributes:
         lines: of C so far.
         tiles: that products of known size are made of.
-        dot_sums: that gradients of kernels of few units are made of.
+        dot_sums: that gradients of kernels with rows as lanes are made of.
         any_product: whether one of a size that is known only when the program runs is called.
         threaded: whether threads share each operation.
         by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
@@ -70,7 +71,7 @@ class BatchWriter(Places):
         super().__init__(program)
         self.lines: list[str | JointLoop] = []
         self.tiles: dict[Tile, None] = {}
-        self.dot_sums: dict[Dots, None] = {}
+        self.dot_sums: dict[Dots | WindowDots, None] = {}
         self.any_product = False
         self._seals: list[int] = []
         self._open: tuple[int, list[str]] = (-1, [])
@@ -134,9 +135,21 @@ class BatchWriter(Places):
             return [shared_product(m, n, count, a, b, ldb, c, ldc, start, add)]
         return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
 
+    def gathered(
+        self, m: int, count: int, places: str, parts: Number, a: Left, b: str, c: str, start: str = ""
+    ) -> list[str]:
+        """C of a gathered product over all rows, see ``codegen/tiles.py``; the thread that comes here does all."""
+        return gathered_product(self.tiles, m, count, places, parts, a, b, c, start)
+
     def dots(self, units: int, given: str) -> str:
         """C of the sums over rows of each input's products with each of few units, see ``dots.py``."""
         function = Dots(units)
+        self.dot_sums[function] = None
+        return f"{function.name}({given});"
+
+    def window_dots(self, inputs: int, units: int, given: str) -> str:
+        """C of sums over windows and rows of products of inputs and units, see ``window_dots.py``."""
+        function = WindowDots(inputs, units)
         self.dot_sums[function] = None
         return f"{function.name}({given});"
 

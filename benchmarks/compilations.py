@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 START = """
 import time, foldnet, numpy as np
 from cases import TRAININGS
+from deep_trainings import DEEP_TRAININGS
 from networks import Network, build
 def fit(network):
     model = build(foldnet, network, fresh=True)
@@ -24,6 +25,14 @@ def fit(network):
     x, y = (np.ones((64, n), np.float32) for n in (network.units[0], network.units[-1]))
     start = time.perf_counter()
     model.fit(x, y, batch_size=32, epochs=1, shuffle=False, verbose=0)
+    return time.perf_counter() - start
+def fit_deep(title):
+    case = next(case for case in DEEP_TRAININGS if case.title == title)
+    model = case.started(foldnet)
+    model.compile("adam", case.loss)
+    x, y = (a[:2 * case.batch] for a in case.data)
+    start = time.perf_counter()
+    model.fit(x, y, batch_size=case.batch, epochs=1, shuffle=False, verbose=0)
     return time.perf_counter() - start
 def freeze(network):
     model = build(foldnet, network)
@@ -39,6 +48,9 @@ CASES = (
     ("784-512-512-10, to train", 'fit(named["784-512-512-10"])', None),
     ("100 layers of 7 widths, to train", "fit(deep)", 3.0),
     ("100 layers of 7 widths, to predict", "freeze(deep)", 1.5),
+    ("LeNet-5, to train", 'fit_deep("LeNet-5, batch 32")', 3.0),
+    ("Conv1D of 32 and 64, to train", 'fit_deep("Conv1D of 32 and 64, batch 64")', 3.0),
+    ("LSTM(32), 100 steps, to train", 'fit_deep("LSTM(32), 100 steps, batch 32")', 3.0),
 )
 """Name, what gives the seconds, and how many are wanted at most."""
 

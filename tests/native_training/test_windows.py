@@ -9,12 +9,14 @@ from tests.native_training.test_fit import agree, both
 
 
 def network(units):
-    """Windows of one, two and three axes, with strides, dilations and padding; one that sees single positions."""
+    """Windows of one, two and three axes, with strides, dilations, padding, groups; one that sees single positions."""
     x = layers.Input((7, 6, 5))
     y = layers.Conv2D(units, (3, 2), (2, 1), padding="same", activation="tanh")(x)
     parts = [
         layers.Conv2D(units, (2, 3), dilation_rate=(1, 2))(y), layers.Conv2DTranspose(4, 3, (1, 2))(y),
         layers.Conv1D(units, 3, 2, padding="causal")(layers.Reshape((-1, units))(y)), layers.Conv2D(4, 1)(y),
+        layers.Conv2D(2 * units, 2, groups=units)(y), layers.Conv2D(6, (1, 2), groups=2)(layers.Conv2D(4, 2)(x)),
+        layers.DepthwiseConv2D((2, 3), dilation_rate=(2, 1), depth_multiplier=2)(x), layers.DepthwiseConv2D(3, 2)(y),
         layers.Conv3D(units, (2, 1, 3))(layers.Reshape((7, 6, 5, 1))(x)),
     ]  # fmt: skip
     return Model(

@@ -40,7 +40,7 @@ def _pieces(library: str) -> list[tuple[str, set[str], set[str]]]:
 
 
 def _plain(code: str) -> str:
-    return code.replace("__attribute__((always_inline)) ", "")
+    return re.sub(r"__attribute__\(\((always_inline|noinline)\)\) ", "", code)
 
 
 def _named(code: str) -> set[str]:

@@ -8,7 +8,7 @@ from functools import reduce
 from math import inf, prod
 from typing import cast
 
-from foldnet.codegen.batch import StepWriter, summed_rows
+from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import Operand, Strides, index, strides_of
 from foldnet.codegen.writer import Rule, Writer
@@ -215,28 +215,6 @@ def pad(w: Writer, node: Node[Pad | PadSame]) -> None:
     w.nest(shape, operands, lambda y, x: f"{y} = {x};")
 
 
-class _ConvLoops:
-    """Loops over the windows, the positions in each, the groups, and a group's channels and units.
-
-    Attributes:
-        shape: of the loops.
-        of_x, of_kernel, of_y: strides of the operand, the kernel and the result.
-    """
-
-    def __init__(self, op: Conv, x: Row, kernel: Row, y: Row) -> None:
-        windows, steps = op.windows(x, kernel), strides_of(x)
-        channels, units = kernel[-2], kernel[-1] // op.groups
-        n = len(windows)
-        self.shape: Row = (*y[:-1], *kernel[:-2], op.groups, channels, units)
-        self.of_x: Strides = (
-            *(w.stride * s for w, s in zip(windows, steps, strict=False)),
-            *(w.dilation * s for w, s in zip(windows, steps, strict=False)),
-            channels, 1, 0,
-        )  # fmt: skip
-        self.of_kernel: Strides = (*(0,) * n, *strides_of(kernel)[:-2], units, kernel[-1], 1)
-        self.of_y: Strides = (*strides_of(y)[:-1], *(0,) * n, units, 0, 1)
-
-
 def conv(w: Writer, node: Node[Conv]) -> None:
     """A product with a kernel, in the way that suits how rows lie; then the activation."""
     if 0 in w.shape(node.output):
@@ -263,13 +241,6 @@ def summed_in_loops(
     w.nest(shape, operands, lambda y, x, k: f"{y} = {w.multiply_add(x, k, y)};", sums=True)
 
 
-def conv_in_loops(w: Writer, node: Node[Conv]) -> None:
-    """A convolution as loops around a product."""
-    x, kernel = map(w.shape, node.inputs[:2])
-    loops = _ConvLoops(node.op, x, kernel, w.shape(node.output))
-    summed_in_loops(w, node, (loops.of_y, loops.of_x, loops.of_kernel), loops.shape)
-
-
 def conv_transpose(w: Writer, node: Node[ConvTranspose]) -> None:
     """Each position's products, added where its window lies; then the activation."""
     op, out = node.op, w.shape(node.output)
@@ -293,32 +264,20 @@ def conv_transpose(w: Writer, node: Node[ConvTranspose]) -> None:
     activate(w, node)
 
 
-def conv_gradient(w: StepWriter, node: Node[ConvGradient]) -> None:
+def conv_gradient(e: StepWriter, node: Node[ConvGradient]) -> None:
     """Each window's gradient times the kernel, added where the window lies."""
-    x, kernel, g = node.inputs
-    if node.op.of.groups == 1 and 0 not in w.shape(g):
-        step_c.conv_gradient(w, node)
-        return
-    w.zero(node.output)
-    if 0 in w.shape(g):
-        return
-    loops = _ConvLoops(node.op.of, w.shape(x), w.shape(kernel), w.shape(g))
-    operands = [w.write(node.output, loops.of_x), w.read(g, loops.of_y), w.read(kernel, loops.of_kernel)]
-    w.nest(loops.shape, operands, lambda t, g, k: f"{t} += {g} * {k};", sums=True)
+    if 0 in e.shape(node.inputs[2]):
+        e.zero(node.output)
+    else:
+        step_c.conv_gradient(e, node)
 
 
 def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
     """Each channel times each unit's gradient, summed over rows and windows."""
-    op, (x, g) = node.op, node.inputs
-    if op.of.groups == 1 and 0 not in e.shape(g):
+    if 0 in e.shape(node.inputs[1]):
+        e.zero(node.output)
+    else:
         step_c.conv_kernel_gradient(e, node)
-        return
-    e.zero(node.output)
-    if 0 in e.shape(g):
-        return
-    loops = _ConvLoops(op.of, e.shape(x), op.shape, e.shape(g))
-    operands = [e.write(node.output, loops.of_kernel), e.read(g, loops.of_y), e.read(x, loops.of_x)]
-    e.nest(loops.shape, operands, summed_rows(e), sums=True)
 
 
 RULES: dict[type[Op], Rule] = {

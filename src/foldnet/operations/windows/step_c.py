@@ -29,6 +29,8 @@ class _Windows:
         x, y: positions of what windows move over, and of windows.
         window: positions in a window.
         strides, dilations: of the convolution.
+        groups: of channels and units.
+        channels, units: of a group.
     """
 
     x: Row
@@ -36,17 +38,33 @@ class _Windows:
     window: Row
     strides: Row
     dilations: Row
+    groups: int
+    channels: int
+    units: int
 
     @property
-    def parts(self) -> tuple[list[int], int]:
-        """Where the parts of a window begin in x, in positions, and how many positions follow one another in each."""
-        steps = strides_of(self.x)
-        joined = self.dilations[-1] == 1
-        sizes = self.window[:-1] if joined else self.window
+    def all_channels(self) -> int:
+        """Of x."""
+        return self.groups * self.channels
+
+    @property
+    def all_units(self) -> int:
+        """Of y."""
+        return self.groups * self.units
+
+    def parts(self, joined: bool) -> list[int]:
+        """Where the parts of a window begin in x, in positions; ``joined`` along the last axis or single positions."""
         found = [0]
-        for n, d, s in zip(sizes, self.dilations, steps, strict=False):
+        sizes = self.window[:-1] if joined else self.window
+        for n, d, s in zip(sizes, self.dilations, strides_of(self.x), strict=False):
             found = [at + k * d * s for at in found for k in range(n)]
-        return found, self.window[-1] if joined else 1
+        return found
+
+    @property
+    def runs(self) -> tuple[list[int], int]:
+        """The parts of a window that are one piece of memory, and how many numbers each has."""
+        joined = self.dilations[-1] == 1 and self.groups == 1
+        return self.parts(joined), self.channels * (self.window[-1] if joined else 1)
 
     @property
     def lines(self) -> tuple[list[int], int]:
@@ -83,51 +101,53 @@ def _shared(e: StepWriter, name: str, count: int) -> Iterator[Number]:
         yield name if count != 1 else 0
 
 
+def _windows(x: Row, kernel: Row, y: Row, op: Conv | ConvTranspose) -> _Windows:
+    groups = op.groups if isinstance(op, Conv) else 1
+    return _Windows(
+        x[:-1], y[:-1], kernel[:-2], op.strides, op.dilations, groups, kernel[-2], kernel[-1] // groups
+    )
+
+
 def conv(e: StepWriter, node: Node[Conv]) -> None:
-    """For every window the products of the kernel's parts with what they see."""
+    """For every window and group the products of the kernel's parts with what they see."""
     x, kernel, *bias = node.inputs
-    windows, channels, units = _windows(e.shape(x), e.shape(kernel), e.shape(node.output), node.op)
-    starts, joined = windows.parts
-    run = joined * channels
-    with _shared(e, "o", prod(windows.y)) as o:
-        start = windows.start(_places(e, o, windows.y))
-        e.add(f"float *const to = {_at(e, node.output, o, units)};")
-        e.add(f"const float *const from = {_at(e, x, start, channels)};")
-
-        left, first = (e.place(kernel), 1, units), e.place(bias[0]) if bias else ""
-        if len(starts) == 1:
-            e.add(*e.product(units, "R", run, left, "from", "R", "to", "R", first, shared=False))
-        else:
-            places = [n for k, at in enumerate(starts) for n in (k * run * units, at * channels)]
-            with e.numbers("places", places):
-                e.add(*e.gathered(units, run, "places", len(starts), left, "from", "to", first))
-
-
-def _windows(x: Row, kernel: Row, y: Row, op: Conv | ConvTranspose) -> tuple[_Windows, int, int]:
-    found = _Windows(x[:-1], y[:-1], kernel[:-2], op.strides, op.dilations)
-    return found, kernel[-2], kernel[-1]
+    w = _windows(e.shape(x), e.shape(kernel), e.shape(node.output), node.op)
+    starts, run = w.runs
+    with _shared(e, "o", prod(w.y)) as o:
+        start = w.start(_places(e, o, w.y))
+        with e.loop("c", w.groups) as c:
+            e.add(f"float *const to = {_at(e, node.output, o, w.all_units, times(c, w.units))};")
+            e.add(f"const float *const from = {_at(e, x, start, w.all_channels, times(c, w.channels))};")
+            left = plus(e.place(kernel), times(c, w.units)), 1, w.all_units
+            first = plus(e.place(bias[0]), times(c, w.units)) if bias else ""
+            if len(starts) == 1:
+                e.add(*e.product(w.units, "R", run, left, "from", "R", "to", "R", first, shared=False))
+            else:
+                places = [
+                    n for k, at in enumerate(starts) for n in (k * run * w.all_units, at * w.all_channels)
+                ]
+                with e.numbers("places", places):
+                    e.add(*e.gathered(w.units, run, "places", len(starts), left, "from", "to", first))
 
 
-def _back(e: StepWriter, windows: _Windows, kernel: str, g: str, to: str, start: str) -> None:
+def _back(e: StepWriter, w: _Windows, kernel: str, g: str, to: str, start: str) -> None:
     """For every position of x the sum of what the windows that see it have to do with it.
 
     Args:
         e: to write into.
-        windows: of the convolution.
+        w: the windows of the convolution.
         kernel: (window..., channels, units).
         g: what each window has, by units.
         to: what each position gets, by channels.
         start: C of an array of what the channels begin with; "" for zeros.
     """
-    channels, units = e.shape(kernel)[-2:]
-    of_g, of_window = strides_of(windows.y), strides_of(windows.window)
-    with _shared(e, "i", prod(windows.x)) as i:
-        at = _places(e, i, windows.x)
-        e.add(f"float *const to = {_at(e, to, i, channels)};")
-        e.add(f"int32_t places[{2 * prod(windows.window)}];", "long parts = 0;")
+    of_g, of_window = strides_of(w.y), strides_of(w.window)
+    with _shared(e, "i", prod(w.x)) as i:
+        at = _places(e, i, w.x)
+        e.add(f"int32_t places[{2 * prod(w.window)}];", "long parts = 0;")
         places, parts = [], []
         with ExitStack() as loops:
-            axes = zip(at, windows.window, windows.strides, windows.dilations, windows.y, strict=True)
+            axes = zip(at, w.window, w.strides, w.dilations, w.y, strict=True)
             for a, (name, n, s, d, count) in enumerate(axes):
                 k = loops.enter_context(e.loop(f"k{a}", n))
                 t, o = f"t{a}", f"o{a}"
@@ -139,25 +159,28 @@ def _back(e: StepWriter, windows: _Windows, kernel: str, g: str, to: str, start:
                 places.append(times(o, of_g[a]))
                 parts.append(times(k, of_window[a]))
             e.add(
-                f"places[2 * parts] = (int32_t)({times(plus(*parts), channels * units)});",
-                f"places[2 * parts++ + 1] = (int32_t)({times(plus(*places), units)});",
+                f"places[2 * parts] = (int32_t)({times(plus(*parts), w.channels * w.all_units)});",
+                f"places[2 * parts++ + 1] = (int32_t)({times(plus(*places), w.all_units)});",
             )
-        left = (e.place(kernel), units, 1)
-        e.add(*e.gathered(channels, units, "places", "parts", left, e.place(g), "to", start))
+        with e.loop("c", w.groups) as c:
+            e.add(f"float *const to = {_at(e, to, i, w.all_channels, times(c, w.channels))};")
+            left = plus(e.place(kernel), times(c, w.units)), w.all_units, 1
+            right = plus(e.place(g), times(times(c, w.units), "R"))
+            first = plus(start, times(c, w.channels)) if start else ""
+            e.add(*e.gathered(w.channels, w.units, "places", "parts", left, right, "to", first))
 
 
 def conv_gradient(e: StepWriter, node: Node[ConvGradient]) -> None:
     """Each position gets, for every window that sees it, the kernel times the window's gradient."""
     x, kernel, g = node.inputs
-    windows, _, _ = _windows(e.shape(x), e.shape(kernel), e.shape(g), node.op.of)
-    _back(e, windows, kernel, g, node.output, "")
+    _back(e, _windows(e.shape(x), e.shape(kernel), e.shape(g), node.op.of), kernel, g, node.output, "")
 
 
 def conv_transpose(e: StepWriter, node: Node[ConvTranspose]) -> None:
     """The same with x in the gradient's place; positions begin with the bias."""
     x, kernel, *bias = node.inputs
-    windows, _, _ = _windows(e.shape(node.output), e.shape(kernel), e.shape(x), node.op)
-    _back(e, windows, kernel, x, node.output, e.place(bias[0]) if bias else "")
+    w = _windows(e.shape(node.output), e.shape(kernel), e.shape(x), node.op)
+    _back(e, w, kernel, x, node.output, e.place(bias[0]) if bias else "")
 
 
 FEW = 32
@@ -170,59 +193,63 @@ IN_CACHE = 100_000
 def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
     """What every part of a window sees, times the window's gradient, summed over rows and windows."""
     x, g = node.inputs
-    windows, channels, units = _windows(e.shape(x), node.op.shape, e.shape(g), node.op.of)
-    if units < FEW:
-        _by_dots(e, node, windows, channels, units)
-    else:
-        _by_products(e, node, windows, channels, units)
+    w = _windows(e.shape(x), node.op.shape, e.shape(g), node.op.of)
+    (_by_products if w.groups == 1 and w.units >= FEW else _by_dots)(e, node, w)
 
 
-def _by_products(e: StepWriter, node: Node[Any], windows: _Windows, channels: int, units: int) -> None:
+def _by_products(e: StepWriter, node: Node[Any], w: _Windows) -> None:
     """For every window the product of what it sees, and its gradient turned round."""
     x, g = node.inputs
-    starts, joined = windows.parts
-    run, panels, blocks = joined * channels, -(-units // 64), -(-units // 16)
+    starts, run = w.runs
+    panels, blocks = -(-w.units // 64), -(-w.units // 16)
     e.zero(node.output)
     turned = e.space(f"turned gradient of a window {panels}", panels * 64 * 8)
     with e.inside("{"):
         e.add(f"float *const turned = {turned} + ME * {panels * 64} * R;")
-        with e.loop("o", prod(windows.y)) as o:
-            names = _places(e, o, windows.y)
-            e.add(f"to_panels({_at(e, g, o, units)}, {units}, R, turned, 0, {blocks});")
-            e.add(f"const float *const from = {_at(e, x, windows.start(names), channels)};")
+        with e.loop("o", prod(w.y)) as o:
+            names = _places(e, o, w.y)
+            e.add(f"to_panels({_at(e, g, o, w.units)}, {w.units}, R, turned, 0, {blocks});")
+            e.add(f"const float *const from = {_at(e, x, w.start(names), w.channels)};")
             with e.table("starts", starts) as (k, start):
-                left = plus("from", times(times(start, channels), "R"))
-                to = plus(e.place(node.output), times(k, run * units))
-                e.add(*e.product(run, units, "rows", (left, "R", 1), "turned", 64, to, units, add="1"))
+                left = plus("from", times(times(start, w.channels), "R"))
+                to = plus(e.place(node.output), times(k, run * w.units))
+                e.add(*e.product(run, w.units, "rows", (left, "R", 1), "turned", 64, to, w.units, add="1"))
 
 
-def _by_dots(e: StepWriter, node: Node[Any], windows: _Windows, channels: int, units: int) -> None:
+def _by_dots(e: StepWriter, node: Node[Any], w: _Windows) -> None:
     """Some inputs and units at a time, over all windows of as many lines as the cache holds."""
     x, g = node.inputs
-    starts, joined = windows.parts
-    run, more = joined * channels, e.adds(node.output)
+    starts, run = w.runs
+    apart = 1
+    if w.groups > 1 and w.channels == 1:  # the window's last axis, so that there is more than one input
+        starts, run, apart = w.parts(joined=True), w.window[-1], w.dilations[-1] * w.all_channels
+    more = e.adds(node.output)
     add = "l > 0" if more == "0" else f"l > 0 || {more}"
-    lines, along = windows.lines
-    line = (prod(windows.x) * channels + prod(windows.y) * units) // len(lines) + 1
-    steps = f"{along}, {windows.strides[-1] * channels}, {units}, R, rows"
+    lines, along = w.lines
+    line = (prod(w.x) * w.all_channels + prod(w.y) * w.all_units) // len(lines) + 1
+    steps = f"{along}, {w.strides[-1] * w.all_channels}, {apart}, {w.all_units}, R, rows"
     with e.inside("{"):
         for name, places in (("lines", lines), ("starts", starts)):
-            numbers = ", ".join(str(at * channels) for at in places)
+            numbers = ", ".join(str(at * w.all_channels) for at in places)
             e.add(f"static const int32_t {name}[] = {{{numbers}}};")
         e.add(f"const long most = 1 + {IN_CACHE} / ({line} * R);")
         with e.inside(f"for (long l = 0, count; l < {len(lines)}; l += count) {{"):
             e.add(f"count = {len(lines)} - l < most ? {len(lines)} - l : most;")
             for i0, inputs, turns in _blocks(run, 6):
-                for j0, n, over in _blocks(units, 4):
-                    with _shared(e, "t", len(starts) * turns * over) as t:
+                for j0, n, over in _blocks(w.units, 4):
+                    sizes = (w.groups, len(starts), turns, over)
+                    with _shared(e, "t", prod(sizes)) as t:
                         if t:
                             e.add("if (HALTED)", "  break;")
-                        p, i, j = _mixed(e, t, (len(starts), turns, over))
-                        i, j = plus(i0, times(i, inputs)), plus(j0, times(j, n))
-                        from_x = plus(e.place(x), times(plus(f"starts[{p}]", i), "R"))
-                        from_g = plus(e.place(g), times(plus(times("l", along * units), j), "R"))
-                        to = plus(e.place(node.output), times(plus(times(p, run), i), units), j)
-                        given = f"{from_x}, {from_g}, lines + l, count, {steps}, {to}, {units}, {add}"
+                        c, p, i, j = _mixed(e, t, sizes)
+                        i, j = plus(i0, times(i, inputs)), plus(j0, times(j, n), times(c, w.units))
+                        seen = plus(f"starts[{p}]", times(c, w.channels), times(i, apart))
+                        from_g = plus(times("l", along * w.all_units), j)
+                        to = plus(e.place(node.output), times(plus(times(p, run), i), w.all_units), j)
+                        given = (
+                            f"{plus(e.place(x), times(seen, 'R'))}, {plus(e.place(g), times(from_g, 'R'))}, lines + l, "
+                            f"count, {steps}, {to}, {w.all_units}, {add}"
+                        )
                         e.add(e.window_dots(inputs, n, given))
 
 
@@ -243,6 +270,6 @@ def _mixed(e: StepWriter, number: Number, sizes: Row) -> list[Number]:
     return [next(names) if n > 1 else 0 for n in sizes]
 
 
-def _at(e: StepWriter, value: str, position: Number, count: int) -> str:
-    """C of the rows at a position, of so many numbers a row."""
-    return plus(e.place(value), times(times(position, count), "R"))
+def _at(e: StepWriter, value: str, position: Number, count: int, first: Number = 0) -> str:
+    """C of the rows at a position, of so many numbers a row, from the first of these on."""
+    return plus(e.place(value), times(plus(times(position, count), first), "R"))

@@ -29,7 +29,7 @@ class WindowDots:
     def _head(self) -> str:
         return (
             f"static void {self.name}(const float *x, const float *g, const int32_t *lines, long count, long along,\n"
-            "    long x_step, long g_step, long R, long rows, float *out, long ldo, int add) {"
+            "    long x_step, long apart, long g_step, long R, long rows, float *out, long ldo, int add) {"
         )
 
     def code(self) -> str:
@@ -37,7 +37,7 @@ class WindowDots:
         return either(self._written_out(), self._in_loops())
 
     def _in_loops(self) -> str:
-        given = "x, g, lines, count, along, x_step, g_step, R, rows, out, ldo, add"
+        given = "x, g, lines, count, along, x_step, apart, g_step, R, rows, out, ldo, add"
         return f"{self._head}\n  any_window_dots({self.inputs}, {self.units}, {given});\n}}\n"
 
     def _written_out(self) -> str:
@@ -46,7 +46,7 @@ class WindowDots:
 
         def added(load: str) -> list[str]:
             """The statements that add the products of a vector of rows to every sum."""
-            at = [load.format(plus("xo", times(i, "R"), "r")) for i in inputs]
+            at = [load.format(plus("xo", times(times(i, "apart"), "R"), "r")) for i in inputs]
             lines = [f"const V {', '.join(f'v{i} = {x}' for i, x in enumerate(at))};", "V w;"]
             for j in units:
                 lines.append(f"w = {load.format(plus('go', times(j, 'R'), 'r'))};")
@@ -88,14 +88,14 @@ def any_window_dots() -> str:
     return """\
 #ifdef QUICK_TO_COMPILE
 static void any_window_dots(long inputs, long units, const float *x, const float *g, const int32_t *lines, long count,
-    long along, long x_step, long g_step, long R, long rows, float *out, long ldo, int add) {
+    long along, long x_step, long apart, long g_step, long R, long rows, float *out, long ldo, int add) {
   for (long i = 0; i < inputs; i++)
     for (long j = 0; j < units; j++) {
       V s = {0};
       for (long l = 0; l < count; l++)
         for (long o = 0; o < along; o++)
           for (long r = 0; r < rows; r += 16)
-            s = MULADD(lanes_below(LOAD(x + (lines[l] + o * x_step + i) * R + r), rows - r),
+            s = MULADD(lanes_below(LOAD(x + (lines[l] + o * x_step + i * apart) * R + r), rows - r),
                        lanes_below(LOAD(g + ((l * along + o) * g_step + j) * R + r), rows - r), s);
       out[i * ldo + j] = (add ? out[i * ldo + j] : 0.0f) + across(s);
     }

@@ -31,7 +31,6 @@ from foldnet.engines.native.training.window_dots import WindowDots
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
-from foldnet.operations.windows.c import conv_in_loops
 from foldnet.operations.windows.step_c import conv as conv_of_windows
 
 THREADED_FROM = 200_000
@@ -442,11 +441,8 @@ class BatchWriter(Places):
         return False
 
     def conv(self, node: Node[Any], low: float) -> bool:
-        """Products of the kernel with all rows at every position; in groups, loops around a product."""
-        if node.op.groups == 1:
-            conv_of_windows(self, node)
-        else:
-            conv_in_loops(self, node)
+        """Products of the kernel with all rows at every position."""
+        conv_of_windows(self, node)
         return False
 
 

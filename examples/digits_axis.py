@@ -125,20 +125,26 @@ def table(images, digit, data_format, seeds, other, folder):
     return figures, models
 
 
+def filled(text, indent):
+    return textwrap.fill(text, 98, subsequent_indent=" " * indent)
+
+
 def what_tools_say(models, data_format):
     """What explain and doctor say of the first normalization."""
     for model in models.values():
         axis = model.get_layer("norm_1").axis
         words = " ".join(str(foldnet.explain(model, layer="norm_1")).split())
-        print(f"\naxis={axis}\n  explain: {words[words.index('So there are') :].split('. They')[0]}.")
+        kept = words.partition("separate statistics: ")[2].partition(". Mean")[0]
+        means = words.partition("So there are ")[2].partition(", one of")[0]
+        print(f"\naxis={axis}\n  explain: keeps {kept}; {means}")
         for found in foldnet.doctor(model):
             if found.layer == "norm_1" and found.severity != "note":
-                print(f"  doctor:  {found.severity}, {found.check}")
+                print(filled(f"  doctor:  {found.severity}, {found.check}: {found.message}", 11))
         try:
             network(tuple(None if size > 1 else 1 for size in model.input_shape[1:]), data_format, axis)
             print("  images of any size: yes")
         except foldnet.errors.ConfigError as refused:
-            print(f"  images of any size: no, {str(refused).split('): ')[1]}")
+            print(filled(f"  images of any size: no, {str(refused).split('): ')[1]}", 11))
 
 
 def largest_difference(model, images, own, other):
@@ -166,7 +172,7 @@ def conclusion(of_small, of_large):
         "On 8 x 8 images, which the digits fill, this shows little against the wrong axis: "
         f"{small_wrong[1]:.2f}, in batches of 2 {small_wrong[2]:.2f}.",
     )
-    lines = (textwrap.fill(text, 98, initial_indent="- ", subsequent_indent="  ") for text in said)
+    lines = (filled(f"- {text}", 2) for text in said)
     return "\n".join(("What the figures show, on average over the random starts:", *lines))
 
 

@@ -78,6 +78,10 @@ class TestFirstQuestion:
         assert f"They have shape {(1, *shape)}" in flat(said)
         assert blocks(said, Code)[0].lines[0] == "mean = x.mean(axis=(0,), keepdims=True)"
         assert "Only the batch is averaged over" in flat(said)
+        # Each channel has many means here, so no sentence may give it one.
+        assert "60 means and 60 variances, one of each a place of the axes that are kept" in flat(said)
+        assert "One of each a place of the axes that are kept: 4 × 60 = 240 parameters" in flat(said)
+        assert "of a channel" not in flat(said)
 
     @pytest.mark.parametrize(
         ("axis", "reduced", "layout"),

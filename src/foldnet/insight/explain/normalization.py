@@ -70,7 +70,9 @@ def _axes(
 ) -> list[Block]:
     channels = prod(layer.specs[0].shape)
     spread = _spread(shape, kept)
-    many = f"{channels:,} means and {channels:,} variances, one of each a channel"
+    one = len(kept) == 1
+    many = f"{channels:,} means and {channels:,} variances, one of each {'a channel' if one else _PLACE}"
+    same = "every value of a channel uses" if one else "only the values at the same place of these axes use"
     return [
         Words(
             f"axis={layer.axis!r} names the axes that KEEP separate statistics: {axis_words(shape, kept)}. Mean and "
@@ -79,9 +81,13 @@ def _axes(
         ),
         Words(
             f"So there are {many}. They have shape {layer.specs[0].shape} and are spread over x as "
-            f"{_tuple_text(spread)}: every value of a channel uses the same mean and variance."
+            f"{_tuple_text(spread)}: {same} the same mean and variance."
         ),
     ]
+
+
+_PLACE = "a place of the axes that are kept"
+"""What has its own statistics if several axes are kept."""
 
 
 def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
@@ -139,7 +145,8 @@ def _weights(layer: BatchNormalization) -> list[Block]:
     trained_count = sum(prod(s.shape) for s in layer.specs if s.trainable and layer.trainable)
     absent = [n for n, there in (("gamma", layer.scale), ("beta", layer.center)) if not there]
     product = f"{len(layer.specs)} × {channels:,} = {count:,}"
-    text = f"One of each a channel: {product} parameters, {trained_count:,} trained."
+    each = "a channel" if len(layer.specs[0].shape) == 1 else _PLACE
+    text = f"One of each {each}: {product} parameters, {trained_count:,} trained."
     if absent:
         switches = " and ".join({"gamma": "scale=False", "beta": "center=False"}[n] for n in absent)
         text += f" {switches}: there is no {' and no '.join(absent)}."

@@ -54,7 +54,9 @@ def network(shape, data_format, axis):
     for number, filters in enumerate((8, 16) if 8 in shape else (8, 16, 16), 1):
         stack += [layers.MaxPooling2D(2, data_format=data_format)] * (number > 1)
         stack += [
-            layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=data_format),
+            layers.Conv2D(
+                filters, 3, padding="same", use_bias=False, data_format=data_format, name=f"conv_{number}"
+            ),
             # Short fits: with the default 0.99 the statistics would still hold much of their start, 0 and 1.
             layers.BatchNormalization(axis=axis, momentum=0.9, name=f"norm_{number}"),
             layers.Activation("relu"),
@@ -135,8 +137,9 @@ def what_tools_say(models, data_format):
         axis = model.get_layer("norm_1").axis
         words = " ".join(str(foldnet.explain(model, layer="norm_1")).split())
         kept = words.partition("separate statistics: ")[2].partition(". Mean")[0]
-        means = words.partition("So there are ")[2].partition(", one of")[0]
-        print(f"\naxis={axis}\n  explain: keeps {kept}; {means}")
+        means = words.partition("So there are ")[2].partition(". They")[0]
+        print(f"\naxis={axis}")
+        print(filled(f"  explain: keeps {kept}; {means}", 11))
         for found in foldnet.doctor(model):
             if found.layer == "norm_1" and found.severity != "note":
                 print(filled(f"  doctor:  {found.severity}, {found.check}: {found.message}", 11))

@@ -7,6 +7,8 @@ and a C compiler.
 """
 
 import ctypes
+import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -84,7 +86,17 @@ def size(folder):
 def called(folder):
     """The C function, callable with an array of windows."""
     library = Path(folder) / "predict.so"
-    compiler = ["cc", "-O2", "-std=c99", "-shared", "-fPIC", "-o", library, Path(folder) / "predict.c", "-lm"]
+    compiler = [
+        *shlex.split(os.environ.get("CC", "cc")),
+        "-O2",
+        "-std=c99",
+        "-shared",
+        "-fPIC",
+        "-o",
+        library,
+        Path(folder) / "predict.c",
+        "-lm",
+    ]
     subprocess.run(compiler, check=True)
     function = ctypes.CDLL(str(library)).watch_predict_rows
     function.argtypes = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t

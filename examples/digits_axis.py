@@ -107,19 +107,26 @@ def experiment(images, digit, data_format, axis, seeds, other):
 
 
 def table(images, digit, data_format, seeds, other, folder):
-    """Train with each axis, and print a row for each. Returns the figures and a network by kind of axis."""
+    """Train with each axis, and print a row for each. Returns the figures and a network by kind of axis.
+
+    Parameters are those of all normalizations of the network, statistics and variances those of the first one.
+    """
     title = "batches of 2" if other is None else "moved"
-    print(f"{'axis':10} {'statistics':16} {'variances':>18} {'in training':>12} {'held out':>12} {title:>14}")
+    heads = f"{'axis':10} {'statistics':16} {'parameters':>10} {'variances':>18}"
+    print(f"{heads} {'in training':>12} {'held out':>12} {title:>14}")
     figures, models = {}, {}
     for kind, by_format in AXES.items():
         axis = by_format[data_format]
         model, found = experiment(images, digit, data_format, axis, seeds, other)
+        count = sum(layer.count_params() for layer in model.layers if layer.name.startswith("norm"))
         variance = model.get_layer("norm_1").moving_variance.numpy()
         spread = f"{variance.min():.2g} to {variance.max():.2g}"
         live, held_out, harder = (
             f"{a:.2f} to {b:.2f}" for a, b in zip(found.min(0), found.max(0), strict=True)
         )
-        print(f"{axis!s:10} {variance.shape!s:16} {spread:>18} {live:>12} {held_out:>12} {harder:>14}")
+        print(
+            f"{axis!s:10} {variance.shape!s:16} {count:10,} {spread:>18} {live:>12} {held_out:>12} {harder:>14}"
+        )
         figures[kind], models[kind] = found.mean(axis=0), model
         if folder is not None:  # .keras cannot hold a list of axes, since Keras 3 could not open it
             ending = "h5" if kind == "pixels" else "keras"

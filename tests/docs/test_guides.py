@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 NAMES = {
     "from-keras-scripts",
+    "images-and-sequences",
     "keras-file-without-tensorflow",
     "many-small-networks",
     "my-own-function",

@@ -78,6 +78,10 @@ class TestFirstQuestion:
         assert f"They have shape {(1, *shape)}" in flat(said)
         assert blocks(said, Code)[0].lines[0] == "mean = x.mean(axis=(0,), keepdims=True)"
         assert "Only the batch is averaged over" in flat(said)
+        # Each channel has many means here, so no sentence may give it one.
+        assert "60 means and 60 variances, one of each a place of the axes that are kept" in flat(said)
+        assert "60 numbers in each: 4 × 60 = 240 parameters" in flat(said)
+        assert "of a channel" not in flat(said)
 
     @pytest.mark.parametrize(
         ("axis", "reduced", "layout"),
@@ -91,6 +95,28 @@ class TestFirstQuestion:
         said = explain(one((4, 5, 3), axis=axis))
         assert f"With {layout} this is the convolutional recipe" in flat(said)
         assert f"x.mean(axis={reduced}" in flat(said)
+
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    @pytest.mark.parametrize("after", [False, True])
+    def test_the_layers_around_say_where_the_channels_are(self, data_format, after):
+        """Also if an activation stands between, and if the convolution comes later."""
+        right, wrong = (3, 1) if data_format == "channels_last" else (1, 3)
+        for axis in (right, wrong, 2):
+            stack = [
+                layers.Conv2D(5, 1, data_format=data_format, name="conv"),
+                layers.Activation("relu"),
+                layers.BatchNormalization(axis=axis, name="bn"),
+            ]
+            model = Sequential([layers.Input((4, 5, 6)), *(stack[::-1] if after else stack)])
+            said = flat(explain(model, layer="bn"))
+            assert f"the layers around it have their channels on axis {right} ({data_format})" in said
+            assert ("one of each a channel" in said) == (axis == right)
+            assert ("This is the convolutional recipe" in said) == (axis == right)
+            assert (f"one of each a position on axis {axis}" in said) == (axis != right)
+            assert (f"axis={1 if right == 1 else -1} keeps those of the channels" in said) == (axis != right)
+            assert (
+                "is the convolutional recipe: a channel" not in said
+            )  # what is said where the layout is unknown
 
     @settings(max_examples=40, deadline=None)
     @given(data=st.data())

@@ -17,12 +17,13 @@ from foldnet.cli import main
 from foldnet.errors import InputError
 from foldnet.escaping import escaped
 from foldnet.insight.explain import Explanation, explain
-from foldnet.insight.explain.explanation import Code, Steps
+from foldnet.insight.explain.explanation import Code, Steps, Words
 from foldnet.insight.explain.page import page_html
 from foldnet.insight.explain.page.histograms import BINS, histograms, training_values
 from foldnet.insight.explain.page.markup import data_script, tag
 from foldnet.insight.explain.page.numbers import CHANNELS, ROWS, numbers_of
 from foldnet.insight.explain.page.picture import DOWN, HEIGHT, network_svg
+from foldnet.insight.explain.page.sections import layer_pages
 from foldnet.insight.explain.page.tensor import key_of, views_of
 from foldnet.insight.explain.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
@@ -153,6 +154,28 @@ class TestSharing:
         said = explain(model).section("bn").blocks
         for block in views_of(bn, (None, 4))[0].choices["1"].text:
             assert block in said
+
+    @pytest.mark.parametrize("axis", [1, -1, [1, 2, 3]])
+    @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+    def test_the_layout_is_that_of_the_layers_around(self, axis, data_format, tmp_path):
+        """Not what the axis would suggest: the wrong one is that of pixels."""
+        conv = layers.Conv2D(3, 1, data_format=data_format)
+        model = Sequential([layers.Input((3, 4, 3)), conv, layers.BatchNormalization(axis=axis, name="bn")])
+        said = explain(model, layer="bn")
+        (page,) = layer_pages(said.source)
+        first = data_format == "channels_first"
+        assert next(iter(page.data["views"])) == data_format
+        assert page.data["views"][data_format]["axes"] == (
+            ["1: channels (3)", "2: height (4)", "3: width (3)"]
+            if first
+            else ["1: height (3)", "2: width (4)", "3: channels (3)"]
+        )
+        words = [b.text for b in said.section("bn").blocks if isinstance(b, Words)]
+        key = key_of(axes_of(model.layers[-1], 4))
+        for text in page.data["views"][data_format]["choices"][key]["text"]:
+            assert isinstance(text, list) or text in words
+        drawn = "3 channels × 4 height × 3 width" if first else "3 height × 4 width × 3 channels"
+        assert drawn in said._repr_html_()
 
     def test_groups_and_their_rule(self):
         bn = normalized((4, 3), layers.BatchNormalization(axis=[1, 2])).layers[-1]

@@ -7,67 +7,18 @@ from itertools import chain
 from math import prod
 from typing import cast
 
+from foldnet.insight.data_formats import after, before, channel_axis, format_of
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, note, warning
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.sites import Site
 from foldnet.layers.normalization import BatchNormalization
-
-
-def format_of(site: Site) -> str | None:
-    """Where a layer has its channels; None if its result does not depend on it."""
-    said: str | None = getattr(site.layer, "data_format", None)
-    # Flatten has a format that only says in which order it reads; by default it reads as the values lie.
-    return None if site.layer.moves_values and len(site.shape) == 2 else said
-
-
-def _keeps_axes(site: Site) -> bool:
-    """Whether the axes of a layer's result are those of its inputs, so that its channels are where they were."""
-    if site.layer.identity_in_prediction:
-        return True
-    same = all(len(shape) == len(site.shape) for shape in site.input_shapes)
-    works_on_values = site.layer.ends_with is not None and not site.layer.specs
-    return (
-        same
-        and not site.layer.moves_values
-        and (works_on_values or site.layer.joins_inputs or site.layer.normalizes_by is not None)
-    )
-
-
-def _before(context: Context, site: Site) -> Iterator[Site]:
-    """The nearest layers before a call that say where their channels are, with the same axes."""
-    waiting, met = list(site.operands), set[str]()
-    while waiting:
-        path = waiting.pop()
-        found = context.site.get(path)
-        if found is None or path in met:
-            continue
-        met.add(path)
-        if format_of(found) is not None:
-            yield found
-        elif _keeps_axes(found):
-            waiting += found.operands
-
-
-def _after(context: Context, site: Site) -> Iterator[Site]:
-    """The nearest layers after a call that say where their channels are, with the same axes."""
-    waiting, met = context.readers(site.path), set[str]()
-    while waiting:
-        found = waiting.pop()
-        if found.path in met:
-            continue
-        met.add(found.path)
-        if format_of(found) is not None:
-            yield found
-        elif _keeps_axes(found):
-            waiting = waiting + context.readers(found.path)
 
 
 def mixed_formats(context: Context) -> Iterator[Finding]:
     """A layer with channels_first that reads what one with channels_last gives, or the reverse."""
     for site in context.sites:
         own = format_of(site)
-        other = next((s for s in _before(context, site) if own and format_of(s) != own), None)
+        other = next((s for s in before(site, context.site) if own and format_of(s) != own), None)
         if other is None or own is None:
             continue
         axes = {said: 1 if said == "channels_first" else len(site.input_shapes[0]) - 1 for said in _FORMATS}
@@ -92,10 +43,10 @@ def statistics_of_positions(context: Context) -> Iterator[Finding]:
     for site in context.normalizations:
         layer, rank = cast(BatchNormalization, site.layer), len(site.shape)
         kept = tuple(layer.kept_axes(rank))
-        near = next(chain(_before(context, site), _after(context, site)), None)
+        near = next(chain(before(site, context.site), after(site, context.readers)), None)
         if near is None or 0 in kept:
             continue
-        channels = 1 if format_of(near) == "channels_first" else rank - 1
+        channels = channel_axis(format_of(near) or "channels_last", rank)
         # One axis at either end is the matter of axis-and-data-format.
         if len(kept) == 1 and kept[0] in (1, rank - 1):
             continue

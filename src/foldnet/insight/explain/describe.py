@@ -9,6 +9,7 @@ from pathlib import Path
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import whole
+from foldnet.insight.data_formats import formats_at_normalizations
 from foldnet.insight.explain.explanation import Block, Explanation, Section, Words
 from foldnet.insight.explain.formulas import formula_of, shape_text
 from foldnet.insight.explain.normalization import normalization_blocks
@@ -68,7 +69,8 @@ def explain(
         full = next((s.path for s in sites if s.layer.normalizes_by == "batch"), "")
     rows = () if graph is None else tuple(read_rows(graph, x))
     values = {} if graph is None else ReferenceProgram(graph).values(rows)
-    source = Source(network, tuple(sites), tuple(chosen), graph, rows, values, row, channel)
+    formats = formats_at_normalizations(sites_of(network))
+    source = Source(network, tuple(sites), tuple(chosen), graph, rows, values, row, channel, formats)
     title = f"{type(network).__name__} {network.name!r}: {len(sites)} layers, {network.count_params():,} parameters"
     if layer is not None:
         title = f"Layer {layer!r} of {network.name!r}"
@@ -91,7 +93,8 @@ def _normalization(site: Site, layer: BatchNormalization, source: Source) -> lis
     if not 0 <= source.channel < channels:
         raise InputError(f"channel={source.channel}: layer {site.path!r} has {channels} channels")
     row = source.row % len(x) if x is not None else 0
-    return normalization_blocks(layer, site.input_shapes[0], x, row, source.channel)
+    said = source.formats.get(site.path)
+    return normalization_blocks(layer, site.input_shapes[0], x, row, source.channel, said)
 
 
 def _network(model: object) -> Network:

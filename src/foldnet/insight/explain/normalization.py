@@ -9,9 +9,11 @@ from math import prod
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.data_formats import channel_axis
 from foldnet.insight.explain.explanation import Block, Code, Steps, Table, Words
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Shape
+from foldnet.literals import DataFormat
 
 ROLES = {
     "gamma": "scales the normalized value; training finds it",
@@ -22,7 +24,12 @@ ROLES = {
 
 
 def normalization_blocks(
-    layer: BatchNormalization, shape: Shape, x: Array | None, row: int, channel: int
+    layer: BatchNormalization,
+    shape: Shape,
+    x: Array | None,
+    row: int,
+    channel: int,
+    said: DataFormat | None = None,
 ) -> list[Block]:
     """Everything about one call.
 
@@ -32,22 +39,26 @@ def normalization_blocks(
         x: rows of its input; with them, the calculation for one row is shown.
         row: which.
         channel: which of its channels, counted in memory order.
+        said: where the layers around it have their channels, if they say so.
     """
-    blocks = [*axis_blocks(layer, shape), *weight_blocks(layer)]
+    blocks = [*axis_blocks(layer, shape, said), *weight_blocks(layer)]
     if x is not None and x.size:
         value = _value(layer, x, layer.kept_axes(len(shape)), row, channel)
         blocks += [*([_training_steps(value, x)] if layer.trainable else []), _prediction_steps(value)]
     return blocks
 
 
-def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
-    """Which axes keep statistics and which are averaged over, and the same in NumPy; of a built layer."""
+def axis_blocks(layer: BatchNormalization, shape: Shape, said: DataFormat | None = None) -> list[Block]:
+    """Which axes keep statistics and which are averaged over, and the same in NumPy; of a built layer.
+
+    ``said`` is where the layers around it have their channels, if they say so.
+    """
     kept = layer.kept_axes(len(shape))
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
     return [
-        *_axes(layer, shape, kept, reduced),
+        *_axes(layer, shape, kept, reduced, said),
         _numpy(layer, shape, kept, reduced),
-        *_reading(shape, kept, reduced),
+        *_reading(shape, kept, reduced, said),
     ]
 
 
@@ -66,11 +77,25 @@ def axis_words(shape: Shape, axes: Sequence[int]) -> str:
 
 
 def _axes(
-    layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]
+    layer: BatchNormalization,
+    shape: Shape,
+    kept: tuple[int, ...],
+    reduced: tuple[int, ...],
+    said: DataFormat | None,
 ) -> list[Block]:
     channels = prod(layer.specs[0].shape)
     spread = _spread(shape, kept)
-    many = f"{channels:,} means and {channels:,} variances, one of each a channel"
+    right = None if said is None or len(shape) == 2 else channel_axis(said, len(shape))
+    if len(kept) > 1:
+        each, same = (
+            "a place of the axes that are kept",
+            "only the values at the same place of these axes use",
+        )
+    elif right in (None, kept[0]):
+        each, same = "a channel", "every value of a channel uses"
+    else:
+        each, same = f"a position on axis {kept[0]}", "every value at a position uses"
+    many = f"{channels:,} means and {channels:,} variances, one of each {each}"
     return [
         Words(
             f"axis={layer.axis!r} names the axes that KEEP separate statistics: {axis_words(shape, kept)}. Mean and "
@@ -79,7 +104,7 @@ def _axes(
         ),
         Words(
             f"So there are {many}. They have shape {layer.specs[0].shape} and are spread over x as "
-            f"{_tuple_text(spread)}: every value of a channel uses the same mean and variance."
+            f"{_tuple_text(spread)}: {same} the same mean and variance."
         ),
     ]
 
@@ -101,7 +126,9 @@ def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduc
     )
 
 
-def _reading(shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> list[Block]:
+def _reading(
+    shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...], said: DataFormat | None
+) -> list[Block]:
     rank = len(shape)
     if rank == 2:
         return [Words(
@@ -113,6 +140,19 @@ def _reading(shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> l
         return [Words(
             "Only the batch is averaged over: every position of a row has its own mean and variance, as "
             "StandardScaler would give on the rows laid out flat."
+        )]  # fmt: skip
+    if said is not None and len(kept) == 1:
+        right = channel_axis(said, rank)
+        channels = f"the layers around it have their channels on axis {right} ({said})"
+        if kept == (right,):
+            return [Words(
+                f"This is the convolutional recipe: {channels}, and a channel's statistics are taken over the batch "
+                "and over every position."
+            )]  # fmt: skip
+        return [Words(
+            f"This is not the convolutional recipe: {channels}, and axis {kept[0]} holds positions, so all channels "
+            f"at a position share one mean and one variance. axis={right if right == 1 else -1} keeps those of the "
+            "channels."
         )]  # fmt: skip
     if kept == (rank - 1,):
         return [Words(
@@ -139,7 +179,7 @@ def _weights(layer: BatchNormalization) -> list[Block]:
     trained_count = sum(prod(s.shape) for s in layer.specs if s.trainable and layer.trainable)
     absent = [n for n, there in (("gamma", layer.scale), ("beta", layer.center)) if not there]
     product = f"{len(layer.specs)} × {channels:,} = {count:,}"
-    text = f"One of each a channel: {product} parameters, {trained_count:,} trained."
+    text = f"{channels:,} numbers in each: {product} parameters, {trained_count:,} trained."
     if absent:
         switches = " and ".join({"gamma": "scale=False", "beta": "center=False"}[n] for n in absent)
         text += f" {switches}: there is no {' and no '.join(absent)}."

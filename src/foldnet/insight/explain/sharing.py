@@ -14,6 +14,7 @@ from foldnet.layers.configured import settings_of
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import NormalizationRule
+from foldnet.literals import DataFormat
 
 _CARRIED = ("epsilon", "momentum", "center", "scale", "groups", "rms_scaling", "invert")
 
@@ -87,10 +88,16 @@ def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
     return other
 
 
-def sharing_blocks(layer: Layer, shape: Shape) -> list[Block]:
-    """The rule as text and as NumPy code, for any kind of built normalization."""
+def sharing_blocks(layer: Layer, shape: Shape, said: DataFormat | None = None) -> list[Block]:
+    """The rule as text and as NumPy code, for any kind of built normalization.
+
+    Args:
+        layer: built.
+        shape: of its input, batch axis first.
+        said: where the layers around it have their channels, if they say so.
+    """
     if isinstance(layer, BatchNormalization):
-        return axis_blocks(layer, shape)
+        return axis_blocks(layer, shape, said)
     found = layer.normalization_rule(shape)
     if found is None:
         return []

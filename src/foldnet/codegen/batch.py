@@ -10,6 +10,8 @@ from typing import Protocol
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop, strides_of
 from foldnet.codegen.writer import Body, Writer
+from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
 
 
 class Numbers(Protocol):
@@ -26,6 +28,9 @@ class StepWriter(Writer, Protocol):
     batch's number of rows: a program in which no operation mixes rows works on a block of the batch at a time.
     """
 
+    few_rows: bool
+    """Whether R is 16."""
+
     @property
     def layout(self) -> Numbers:
         """The settings that the code is given."""
@@ -35,6 +40,9 @@ class StepWriter(Writer, Protocol):
 
     def space(self, hint: str, count: int, laned: bool = True, of: str = "") -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint and value."""
+
+    def shares(self, a: str, b: str) -> bool:
+        """Whether one value lies where another one was."""
 
     def laned(self, value: str) -> bool:
         """Whether a value has rows."""
@@ -89,6 +97,9 @@ class StepWriter(Writer, Protocol):
 
     def window_dots(self, inputs: int, units: int, given: str) -> str:
         """C of the sums over windows and rows of the products of so many inputs and units, which ``given`` names."""
+
+    def over_positions(self, node: Node[Op]) -> bool:
+        """Write the gradient of a kernel of many positions, in a network of sequences; tells whether it did."""
 
     def adds(self, value: str) -> str:
         """C of whether a sum over rows is to be added to what is in its place: what earlier blocks of the batch gave.

@@ -91,6 +91,8 @@ class Op:
         mixes_rows: whether a row's result depends on the batch's other rows even in evaluation.
         standardizes: whether it computes a mean and a spread of its operand's values, so that their rounding errors
             matter relative to the spread.
+        adds_up: whether its result is its operand, summed over rows and over the axes ahead of those of the result.
+        walks: whether a training step goes through a sequence step by step, which suits few rows at a time.
         one_by_one: whether compiled predictions with it compute their rows one by one, never several side by side.
         fault: short text for what may be wrong with the data; ``""`` if nothing can be.
     """
@@ -106,10 +108,17 @@ class Op:
     reorders_axes: ClassVar[bool] = False
     mixes_rows: ClassVar[bool] = False
     standardizes: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = False
+    walks: ClassVar[bool] = False
     one_by_one: ClassVar[bool] = False
     fault: ClassVar[str] = ""
     moves: ClassVar[int] = 0
     as_found: ClassVar[bool] = False
+
+    @property
+    def takes_over(self) -> Sequence[tuple[int, int]]:
+        """Numbers of results and operands: a result may take the memory of an operand that nothing else reads."""
+        return ()
 
     @property
     def label(self) -> str:

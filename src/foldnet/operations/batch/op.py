@@ -203,6 +203,7 @@ class SumTo(Op):
     """The inverse of broadcasting: a value summed to this shape, also over the rows if the shape has no batch axis."""
 
     predicts: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = True
 
     shape: Shape
 

@@ -50,6 +50,8 @@ def kernel_gradient(e: StepWriter, node: Node[KernelGradient]) -> None:
     (fan_in, units), to = e.shape(node.output), e.place(node.output)
     count = prod(e.shape(x)[:-1])
     several = count != 1
+    if several and units > DOTS_UP_TO and e.over_positions(node):
+        return
     add = "1" if several else e.adds(node.output)
     if several:
         e.zero(node.output)

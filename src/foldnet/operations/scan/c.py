@@ -11,8 +11,9 @@ from foldnet.codegen.writer import RowWriter, Rule
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.elementwise.c import activated
+from foldnet.operations.scan.back_c import scan_gradient
 from foldnet.operations.scan.op import Scan, ScanGradient, TrainedScan
-from foldnet.operations.scan.step_c import scan_gradient, trained_scan
+from foldnet.operations.scan.step_c import trained_scan
 
 
 def scan(w: RowWriter, node: Node[Scan]) -> None:

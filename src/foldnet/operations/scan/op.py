@@ -190,6 +190,7 @@ class TrainedScan(Scan):
 
     trains: ClassVar[bool] = True
     predicts: ClassVar[bool] = False
+    walks: ClassVar[bool] = True
 
     dropped: bool = False
     sums: bool = False
@@ -208,6 +209,11 @@ class TrainedScan(Scan):
             "simple": {}, "lstm": {"carried": 1, "shown": 1}, "gru": {"held": 1}, "gru_reset_after": {"inner": 1},
         }[self.cell]  # fmt: skip
         return found | ({"sums": self.form.gates} if self.sums else {})
+
+    @property
+    def takes_over(self) -> Sequence[tuple[int, int]]:
+        """Gates lie where what they are made of was."""
+        return [(1 + list(self.records).index("gates"), 0)]
 
     def split(self, operands: Sequence[T]) -> Operands[T]:
         """Its operands by what they are."""
@@ -257,6 +263,12 @@ class ScanGradient(Op):
     def kernels(self) -> int:
         """The number of recurrent kernels."""
         return sum(width > 0 for width in self.of.form.weights)
+
+    @property
+    def takes_over(self) -> Sequence[tuple[int, int]]:
+        """The gradient on the products with the inputs lies where the gates were."""
+        ahead = 1 + self.of.masked + self.of.dropped + self.kernels
+        return [(0, ahead + list(self.of.records).index("gates"))]
 
     def split(self, operands: Sequence[T]) -> GradientOperands[T]:
         """Its operands by what they are."""

@@ -7,6 +7,7 @@ numbers) lie in the buffer of weights, trainable ones first and in one piece, so
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
@@ -46,6 +47,7 @@ class Places:
         self._place_weights()
         self.roots = self._roots()
         self._late = {v for node in self.backward for v in node.outputs}
+        self._taken_over = self._owners()
         self._gradients: dict[str, int] = {}
         self.copies: list[tuple[str, str]] = []
         self._place_gradients()
@@ -87,6 +89,22 @@ class Places:
             if node.op.is_alias(self.graph.types[node.inputs[0]].dtype):
                 roots[node.output] = roots[node.inputs[0]]
         return roots
+
+    def _owners(self) -> dict[str, str]:
+        """The values that lie where an operand of theirs was, which nothing else reads, and that operand."""
+        read = Counter(self.roots[v] for node in self.graph.nodes for v in node.inputs)
+        read.update(self.roots[v] for v in self.graph.outputs)
+        found = {}
+        for node in self.graph.nodes:
+            for result, operand in node.op.takes_over:
+                value, owner = node.outputs[result], self.roots[node.inputs[operand]]
+                if self.laned(owner) and read[owner] == 1 and self.size(owner) == self.size(value):
+                    found[value] = owner
+        return found
+
+    def shares(self, a: str, b: str) -> bool:
+        """Whether one value lies where another one was."""
+        return self._taken_over.get(self.roots[a]) == self.roots[b]
 
     def work(self) -> int:
         """Multiply-adds of a row, forward."""
@@ -149,6 +167,9 @@ class Places:
         kind = C_TYPES[self.graph.types[root].dtype]
         if root in self._gradients:
             self._declared[name] = self._at(name, kind, plus("G", self._gradients[root]))
+        elif root in self._taken_over:
+            self._where[name] = self._where[self.place(self._taken_over[root])]
+            self._declared[name] = self._at(name, kind, self._where[name])
         elif root in self._late and self.laned(root) and (free := self._pool.get(self.size(root))):
             self._declared[name], self._where[name] = self._at(name, kind, free[-1]), free.pop()
         else:

@@ -24,6 +24,7 @@ from foldnet.codegen.units import UNITS, for_both, is_apart, only
 from foldnet.engines.native.training.dots import any_dots
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
+from foldnet.engines.native.training.positions import any_positions
 from foldnet.engines.native.training.repeated import once
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.engines.native.training.window_dots import any_window_dots
@@ -46,6 +47,9 @@ COMMON_LINES = 1300
 LARGEST_BLOCK = 512
 SMALLEST_BLOCK = 64
 """Rows of a block that a thread has for itself."""
+
+FEW_ROWS = 16
+"""Rows of a block of a network that goes through sequences step by step: one vector, so that every thread has some."""
 
 SHARED_BLOCK = 256
 """Rows of a block that all threads share: as many as the kernels of products need to be at their best."""
@@ -109,7 +113,7 @@ def source(program: TrainingProgram) -> Source:
     penalty = _penalty(e)
     if program.update is not None:
         functions.append(_backward(e))
-    small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
+    small = not e.threaded and not e.few_rows and sum(f.lines for f in functions) <= COMMON_LINES
     # Where batches of the common size have code of their own, that for the others may be smaller.
     shared, called = once(functions, sizes=small)
     parts = [*shared, *(f.text("UNPACK", known=_uses(f)) for f in called)]
@@ -153,6 +157,8 @@ def _block(e: BatchWriter) -> int:
     """Rows of a block, chosen so that the values of its rows stay in the cache."""
     if not e.by_blocks:
         return 0
+    if e.few_rows:
+        return FEW_ROWS
     if e.threaded:
         return SHARED_BLOCK
     fitting = BLOCK_FLOATS // max(e.layout.lanes, 1)
@@ -184,7 +190,7 @@ def _for_common(function: Function) -> str:
 
 def _backward(e: BatchWriter) -> Function:
     for node in e.backward:
-        if e.roots[node.output] == node.output:
+        if e.roots[node.output] == node.output and node.output not in e.written:
             began = len(e.lines)
             e.begin(node)
             e.announce(e.names.comment(node))
@@ -293,7 +299,8 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
     runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
     # The loop over a fit calls what every program has, and each product is of tiles.
     fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
-    tiles = [*(tile.code() for tile in e.tiles), *(dots.code() for dots in e.dot_sums)]
+    tiles = [tile.code() for tile in e.tiles]
+    tiles += [dots.code() for dots in e.dot_sums] + [tile.code() for tile in e.position_tiles]
     products = [any_product()] if e.any_product else []
     body = passes + ending
     called = needed_pieces(kernels, body)
@@ -311,6 +318,7 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
             sums_of,
             any_dots(),
             any_window_dots(),
+            any_positions(),
         ]
     )
     pieces = [*needed_pieces(library, code), *called]
@@ -327,7 +335,7 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
             functions,
             for_both(1, [piece for piece in apart if piece not in second]),
             for_both(2, second),
-            UNPACK,
+            UNPACK.replace("block->R", str(FEW_ROWS)) if e.few_rows else UNPACK,
             only(2, "\n".join([*products, *tiles, *calling, passes])),
             "#if UNIT == 1\nPART void pass(Job *job, Block *block, long ME, int training);\n#endif",
             only(1, ending + fit),

@@ -145,6 +145,9 @@ typedef struct Team {
 
 #endif
 
+/* Whether the caller wants an operation of many steps to end before it is done: nobody uses its result then. */
+#define CUT_SHORT (POLLED && STOP(job))
+
 #ifdef __clang__
 /* Told to make one vector of the 16 turns: left to itself, it may first write them out and then find no vectors. Of
    what has none, such as a remainder, it need not say so. */

@@ -26,6 +26,7 @@ from foldnet.engines.native.training.dense import dense, turned_dense
 from foldnet.engines.native.training.dots import Dots
 from foldnet.engines.native.training.functions import Function, JointLoop, written
 from foldnet.engines.native.training.places import Places
+from foldnet.engines.native.training.positions import PositionsTile, kernel_gradients
 from foldnet.engines.native.training.products import Left, gathered_product, known_product, shared_product
 from foldnet.engines.native.training.window_dots import WindowDots
 from foldnet.graph.graph import Node
@@ -57,10 +58,15 @@ class BatchWriter(Places):
         lines: of C so far.
         tiles: that products of known size are made of.
         dot_sums: that gradients of kernels with rows as lanes are made of.
+        position_tiles: that gradients of kernels over many positions are made of.
+        written: results of nodes of the gradients that were written along with earlier ones.
         any_product: whether one of a size that is known only when the program runs is called.
         threaded: whether threads share each operation.
         by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
             network mixes rows. Threads share each block if ``threaded``, else each has blocks of its own.
+        walks: whether the network goes through sequences step by step.
+        few_rows: whether these are blocks of 16 rows, the number R then: a network that goes through sequences step by
+            step, whose threads would wait for each other at every step otherwise.
     """
 
     real = SINGLE
@@ -71,6 +77,8 @@ class BatchWriter(Places):
         self.lines: list[str | JointLoop] = []
         self.tiles: dict[Tile, None] = {}
         self.dot_sums: dict[Dots | WindowDots, None] = {}
+        self.position_tiles: dict[PositionsTile, None] = {}
+        self.written: set[str] = set()
         self.any_product = False
         self._seals: list[int] = []
         self._open: tuple[int, list[str]] = (-1, [])
@@ -78,9 +86,12 @@ class BatchWriter(Places):
         self._handed_on: list[tuple[list[str], str]] = []
         self._inside = 0
         self._comment = ""
-        self.threaded = self.work() >= THREADED_FROM
         mixed = any(node.op.mixes_rows or node.op.moves for node in self.forward)
         self.by_blocks = not mixed
+        self.walks = any(node.op.walks for node in self.forward)
+        # Gradients are added up once a block: that must be little beside the work on a block.
+        self.few_rows = self.walks and not mixed and self.work() >= self.layout.trainable
+        self.threaded = not self.few_rows and self.work() >= THREADED_FROM
         #: How many operations read the array of this name; more for what is read at the end of a step.
         self._reads: dict[str, int] = {}
         for value in [v for n in self.graph.nodes for v in dict.fromkeys(n.inputs)] + 2 * list(
@@ -132,7 +143,32 @@ class BatchWriter(Places):
         if self.threaded and shared:
             self.any_product = True
             return [shared_product(m, n, count, a, b, ldb, c, ldc, start, add)]
-        return known_product(self.tiles, m, n, count, a, b, ldb, c, ldc, start, add)
+        return known_product(
+            self.tiles, m, 16 if self.few_rows and n == "R" else n, count, a, b, ldb, c, ldc, start, add
+        )
+
+    def over_positions(self, node: Node[Op]) -> bool:
+        """Write the gradient of a kernel of many positions, in a network of sequences; tells whether it did."""
+        if self.walks:
+            kernel_gradients(self, node)
+        return self.walks
+
+    def zero_unless(self, more: str, value: str) -> None:
+        """Set a value to 0, unless it is added to."""
+        if more == "0":
+            self.zero(value)
+        else:
+            count = times("sizeof(float)", self.size(value))
+            self.add(f"if (FIRST && !{more})", f"memset({self.place(value)}, 0, {count});")
+            self.wait()
+
+    def together(self, nodes: Sequence[Node[Op]], with_node: Node[Op]) -> list[Node[Op]]:
+        """Those of some nodes of the gradients that can be written with one of them: what they read is known there."""
+        later = self.backward[self.backward.index(with_node) :]
+        unknown = {v for n in later for v in n.outputs}
+        found = [n for n in nodes if n in later and not unknown.intersection(n.inputs)]
+        self.written.update(n.output for n in found)
+        return found
 
     def gathered(
         self, m: int, count: int, places: str, parts: Number, a: Left, b: str, c: str, start: str = ""

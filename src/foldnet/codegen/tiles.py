@@ -199,22 +199,6 @@ static __attribute__((noinline)) void last_columns(long m, long count, const flo
 """
 
 
-def last_gathered() -> str:
-    """``last_gathered``: the last 16 columns of a gathered product where their number is odd."""
-    return """\
-static __attribute__((noinline)) void last_gathered(const int32_t *places, long parts, long m, long count,
-    const float *a, long am, long ak, const float *b, long ldb, float *c, long ldc, const float *start) {
-  for (long i = 0; i < m; i++) {
-    V sum = SPREAD(start ? start[i] : 0.0f);
-    for (long q = 0; q < parts; q++)
-      for (long k = 0; k < count; k++)
-        sum = MULADD(SPREAD(a[places[2 * q] + i * am + k * ak]), LOAD(b + (places[2 * q + 1] + k) * ldb), sum);
-    STORE(c + i * ldc, sum);
-  }
-}
-"""
-
-
 def transposition() -> str:
     """``turn``: sixteen vectors become the columns that they held."""
     lines = ["static inline __attribute__((always_inline)) void turn(V *x) {", "  V a, b;"]

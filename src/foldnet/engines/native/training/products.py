@@ -86,25 +86,30 @@ def gathered_product(
     b: str,
     c: str,
     start: str,
+    few_rows: bool,
 ) -> list[str]:
-    """The same of a gathered product over all rows of a batch; see ``codegen/tiles.py``."""
+    """The same of a gathered product over all rows of a batch, 16 if they are few; see ``codegen/tiles.py``."""
     left, am, ak = a
-    of = f"{places}, {parts}"
-    last = (
-        f"last_gathered({of}, {m}, {count}, {left}, {am}, {ak}, {plus(b, 'R - 16')}, R, {plus(c, 'R - 16')}, R, "
-        f"{start or 'NULL'});"
-    )
-    lines, first = ["if (R & 16)", last], 0
+    lines: list[str] = []
+    first = 0
     for height, turns in split(m):
         i: Number = first if turns == 1 else "i"
-        tile = Tile(height, 2, bool(start), False, whole=True, gathered=True)
-        tiles[tile] = None
+
+        def call(vectors: int, j: Number, i: Number = i, height: int = height) -> str:
+            tile = Tile(height, vectors, bool(start), False, whole=True, gathered=True)
+            tiles[tile] = None
+            return (
+                f"{tile.name}({places}, {parts}, {count}, {plus(left, times(i, am))}, {am}, {ak}, {plus(b, j)}, R, "
+                f"{plus(c, times(i, 'R'), j)}, R, {plus(start, i) if start else 'NULL'}, 0, 16);"
+            )
+
+        if few_rows:
+            calls = [call(1, 0)]
+        else:
+            calls = ["if (R & 16)", f"  {call(1, 'R - 16')}"]
+            calls += ["for (long j = 0; j + 32 <= R && !HALTED; j += 32)", f"  {call(2, 'j')}"]
         end = first + height * turns
-        call = (
-            f"{tile.name}({of}, {count}, {plus(left, times(i, am))}, {am}, {ak}, {plus(b, 'j')}, R, "
-            f"{plus(c, times(i, 'R'), 'j')}, R, {plus(start, i) if start else 'NULL'}, 0, 16);"
-        )
-        over = [f"for (long i = {first}; i < {end} && !HALTED; i += {height})"] if turns != 1 else []
-        lines += [*over, "for (long j = 0; j + 32 <= R && !HALTED; j += 32)", call]
+        head = f"for (long i = {first}; i < {end} && !HALTED; i += {height}) {{"
+        lines += [head, *calls, "}"] if turns != 1 else calls
         first = end
     return lines

@@ -16,7 +16,6 @@ from foldnet.codegen.tiles import (
     any_tile,
     either,
     last_columns,
-    last_gathered,
     sixteen_sums,
     transposition,
 )
@@ -314,7 +313,6 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
             sixteen_sums(),
             any_tile(),
             last_columns(),
-            last_gathered(),
             sums_of,
             any_dots(),
             any_window_dots(),

@@ -174,7 +174,7 @@ class BatchWriter(Places):
         self, m: int, count: int, places: str, parts: Number, a: Left, b: str, c: str, start: str = ""
     ) -> list[str]:
         """C of a gathered product over all rows, see ``codegen/tiles.py``; the thread that comes here does all."""
-        return gathered_product(self.tiles, m, count, places, parts, a, b, c, start)
+        return gathered_product(self.tiles, m, count, places, parts, a, b, c, start, self.few_rows)
 
     def dots(self, units: int, given: str) -> str:
         """C of the sums over rows of each input's products with each of few units, see ``dots.py``."""

@@ -1,10 +1,11 @@
-"""The random changes of images that Keras has; see ``augmentation.py``."""
+"""Random changes of the positions of images; see ``augmentation.py``."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from math import pi
+from typing import Any, ClassVar
 
-from foldnet.errors import UnsupportedError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers.augmentation import (
     ANY_SEED,
     FILL_MODE,
@@ -12,22 +13,26 @@ from foldnet.layers.augmentation import (
     FORMAT,
     INTERPOLATION,
     MOVE,
-    ODD,
     REQUIRED,
-    SHARE,
     SHEAR,
     SIGNED,
-    SORTED_VALUES,
     UNSIGNED,
     VALUES,
     ZOOM,
     Argument,
     Augmentation,
-    factor,
-    kept_factor,
+    Pair,
+    Strength,
+    around,
 )
+from foldnet.layers.drawing import Draws, Map, flipped, side_by_side, where
 from foldnet.layers.tensors import Shape
-from foldnet.setting_types import COUNT, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, WHOLE, choice, number
+from foldnet.operations.expression import emitted, unary
+from foldnet.operations.warping.op import FillMode, MapImage, Origin, PickMode
+from foldnet.setting_types import COUNT, FRACTION, choice
+
+ONE = (1,)
+"""The shape of one number for each image in a map."""
 
 
 class RandomFlip(Augmentation):
@@ -39,8 +44,39 @@ class RandomFlip(Augmentation):
         "data_format": FORMAT,
     }
 
+    mode: str
 
-class RandomRotation(Augmentation):
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Half of the images from back to front, along one axis or along both at once."""
+        names = zip(("vertical", "horizontal"), self.spatial_axes, strict=True)
+        turned = flipped(x, [axis for name, axis in names if name in self.mode])
+        return where(draws.uniform(0, 1) <= 0.5, turned, x)
+
+
+class Mapped(Augmentation):
+    """Base class of changes that move the positions of images.
+
+    Attributes:
+        origin: what maps are around.
+    """
+
+    origin: ClassVar[Origin] = "center"
+    interpolation: PickMode
+    fill_mode: FillMode
+    fill_value: float
+
+    def map(self, draws: Draws) -> Map:
+        """The six numbers of a map for each image, see ``MapImage``."""
+        raise ConfigError(f"{type(self).__name__} must define its maps")  # every subclass defines it
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """The images at mapped positions."""
+        first = self.data_format == "channels_first"
+        op = MapImage(self.interpolation, self.fill_mode, self.fill_value, first, self.origin)
+        return emitted(op, x, side_by_side(self.map(draws)))
+
+
+class RandomRotation(Mapped):
     """In training, turns images by a random share of a full turn: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -48,8 +84,17 @@ class RandomRotation(Augmentation):
         "fill_value": FILL_VALUE, "data_format": FORMAT,
     }  # fmt: skip
 
+    factor: Pair
 
-class RandomTranslation(Augmentation):
+    def map(self, draws: Draws) -> Map:
+        """Turned around the center."""
+        low, high = self.factor
+        angle = draws.uniform(low * 2 * pi, high * 2 * pi, ONE)
+        cos, sin = unary("cos", angle), unary("sin", angle)
+        return cos, sin, -sin, cos, 0, 0
+
+
+class RandomTranslation(Mapped):
     """In training, moves images by random shares of their size: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -57,8 +102,16 @@ class RandomTranslation(Augmentation):
         "interpolation": INTERPOLATION, "seed": ANY_SEED, "fill_value": FILL_VALUE, "data_format": FORMAT,
     }  # fmt: skip
 
+    height_factor: Strength
+    width_factor: Strength
 
-class RandomZoom(Augmentation):
+    def map(self, draws: Draws) -> Map:
+        """Moved down and to the right."""
+        down, right = (draws.uniform(*around(f), ONE) for f in (self.height_factor, self.width_factor))
+        return 1, 0, 0, 1, -down, -right
+
+
+class RandomZoom(Mapped):
     """In training, enlarges or shrinks images at random: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -66,8 +119,17 @@ class RandomZoom(Augmentation):
         "interpolation": INTERPOLATION, "seed": ANY_SEED, "fill_value": FILL_VALUE, "data_format": FORMAT,
     }  # fmt: skip
 
+    height_factor: Strength
+    width_factor: Strength | None
 
-class RandomShear(Augmentation):
+    def map(self, draws: Draws) -> Map:
+        """Enlarged or shrunk around the center, along both axes alike if the width has no factor of its own."""
+        height = draws.uniform(*around(self.height_factor), ONE) + 1
+        width = height if self.width_factor is None else draws.uniform(*around(self.width_factor), ONE) + 1
+        return height, 0, 0, width, 0, 0
+
+
+class RandomShear(Mapped):
     """In training, shears images at random: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -76,6 +138,16 @@ class RandomShear(Augmentation):
         "interpolation": INTERPOLATION, "fill_mode": FILL_MODE, "fill_value": FILL_VALUE, "data_format": FORMAT,
         "seed": ANY_SEED,
     }  # fmt: skip
+
+    origin: ClassVar[Origin] = "corner"
+    x_factor: Pair
+    y_factor: Pair
+
+    def map(self, draws: Draws) -> Map:
+        """Sheared from the first corner on, half of them the other way."""
+        way = where(draws.uniform(0, 1, ONE) > 0.5, -1.0, 1.0)
+        x, y = (draws.uniform(*f, ONE) * way for f in (self.x_factor, self.y_factor))
+        return 1, y, x, 1, 0, 0
 
 
 class RandomPerspective(Augmentation):
@@ -94,160 +166,6 @@ class RandomElasticTransform(Augmentation):
         "factor": (UNSIGNED, 1.0), "scale": (UNSIGNED, 1.0), "interpolation": INTERPOLATION, "fill_mode": FILL_MODE,
         "fill_value": FILL_VALUE, "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
     }  # fmt: skip
-
-
-class RandomErasing(Augmentation):
-    """In training, covers a random rectangle of images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "scale": (UNSIGNED, (0.02, 0.33)), "fill_value": (NUMBER.or_none(), None),
-        "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandomGaussianBlur(Augmentation):
-    """In training, blurs images at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "kernel_size": (ODD, 3),
-        "sigma": (UNSIGNED, 1.0), "value_range": VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomBrightness(Augmentation):
-    """In training, adds a random number to all values of an image: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomContrast(Augmentation):
-    """In training, changes the contrast of images at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": VALUES, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomSaturation(Augmentation):
-    """In training, changes the saturation of colours at random: (batch, height, width, 3)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomHue(Augmentation):
-    """In training, changes the hue of colours at random: (batch, height, width, 3)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomSharpness(Augmentation):
-    """In training, makes images sharper or softer at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomColorDegeneration(Augmentation):
-    """In training, takes colour out of images at random: (batch, height, width, 3)."""
-
-    channels = 3
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomColorJitter(Augmentation):
-    """In training, changes brightness, contrast, saturation and hue at random: (batch, height, width, 3)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "value_range": VALUES, "brightness_factor": (kept_factor(number(-1, 1)).or_none(), None),
-        "contrast_factor": (kept_factor(FRACTION).or_none(), None),
-        "saturation_factor": (kept_factor(number(-1, 1)).or_none(), None),
-        "hue_factor": (kept_factor(FRACTION).or_none(), None), "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandomGrayscale(Augmentation):
-    """In training, takes the colour out of some images: (batch, height, width, 3)."""
-
-    not_stored = frozenset({"seed"})
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (FRACTION, 0.5), "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomInvert(Augmentation):
-    """In training, inverts the values of some images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandomPosterization(Augmentation):
-    """In training, leaves values fewer bits at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (factor(1, 8), REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class Solarization(Augmentation):
-    """In training, adds a number and inverts values above a threshold: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "addition_factor": (SHARE, 0.0), "threshold_factor": (SHARE, 0.0), "value_range": SORTED_VALUES,
-        "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class CutMix(Augmentation):
-    """In training, puts parts of some images into others: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class MixUp(Augmentation):
-    """In training, mixes images with others: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "alpha": (NOT_NEGATIVE, 0.2), "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class AugMix(Augmentation):
-    """In training, mixes chains of random changes of images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "value_range": VALUES, "num_chains": (COUNT, 3), "chain_depth": (COUNT, 3), "factor": (UNSIGNED, 0.3),
-        "alpha": (NOT_NEGATIVE, 1.0), "all_ops": (FLAG, True), "interpolation": INTERPOLATION, "seed": ANY_SEED,
-        "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandAugment(Augmentation):
-    """In training, makes several random changes of images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "value_range": VALUES, "num_ops": (COUNT, 2), "factor": (UNSIGNED, 0.5), "interpolation": INTERPOLATION,
-        "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class MaxNumBoundingBoxes(Augmentation):
-    """Sets how many boxes come with an image in a data set; images do not change: (batch, height, width, channels)."""
-
-    not_stored = frozenset({"fill_value"})
-    arguments: ClassVar[dict[str, Argument]] = {"max_number": (WHOLE, REQUIRED), "fill_value": (NUMBER, -1)}
 
 
 class RandomCrop(Augmentation):
@@ -280,3 +198,7 @@ class RandomCrop(Augmentation):
                 "in what it does with them at prediction time. Put a CenterCrop or a Resizing in its place"
             )
         return shape
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """The whole image, which has the size of the part."""
+        return x

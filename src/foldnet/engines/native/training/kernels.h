@@ -171,7 +171,8 @@ static inline void choose(float *to, VI x, uint32_t last, float yes, float no) {
 /* Elements 4 * lo up to 4 * hi of R rows are all ones, their addends zeros: what a Drop does outside training. */
 static inline void unchanged(float *factor, float *addend, long count, long R, long lo, long hi) {
   for (long r = lo * 4 * R; r < hi * 4 * R && r < count * R; r += 16) {
-    STORE(factor + r, SPREAD(1.0f));
+    if (factor)
+      STORE(factor + r, SPREAD(1.0f));
     if (addend)
       STORE(addend + r, SPREAD(0.0f));
   }
@@ -214,13 +215,40 @@ static void random_choice(float *factor, float *addend, long count, long row, lo
     }
 }
 
-/* The same by normal numbers: factors around 1, or addends around 0 where there are any. */
+/* Elements 4 * lo up to 4 * hi of R rows: numbers from 0 on and below 1; zeros outside training. */
+static void random_uniforms(float *to, long count, long row, long R, long each, long lo, long hi, int training,
+                            uint64_t step, Key key) {
+  const long quads = (count + 3) / 4;
+  uint64_t keys[20];
+  if (!training) {
+    unchanged(NULL, to, count, R, lo, hi);
+    return;
+  }
+  key_schedule(keys, key);
+  for (long first = 0; first < R; first += 32)
+    for (long q = lo; q < hi; q++) {
+      VI drawn[8];
+      row_numbers(drawn, row + first, each, quads, q, step, keys);
+      for (long k = 0; k < 8; k++) {
+        const long element = q * 4 + k % 4, r = first + k / 4 * 16;
+        if (element >= count || r >= R)
+          continue;
+        float numbers[16];
+        for (int l = 0; l < 16; l++)
+          numbers[l] = (float)((uint32_t)drawn[k][l] >> 8) * 5.96046448e-8f;
+        STORE(to + element * R + r, LOAD(numbers));
+      }
+    }
+}
+
+/* The numbers of a Drop by normal ones: factors around 1, or addends around 0 where there are any. Without factors, the
+   normal numbers themselves. */
 static void random_normals(float *factor, float *addend, long count, long row, long R, long each, long lo, long hi,
                            int training, uint64_t step, Key key, float spread) {
   const long quads = (count + 3) / 4;
   float *const to = addend ? addend : factor;
   uint64_t keys[20];
-  if (!training || addend)
+  if (!training || (addend && factor))
     unchanged(factor, addend, count, R, lo, hi);
   if (!training)
     return;
@@ -249,6 +277,93 @@ static void random_normals(float *factor, float *addend, long count, long row, l
           STORE(to + (element + 1) * R + r, LOAD(two));
       }
     }
+}
+
+/* The place within an axis of size n that stands for a whole number anywhere; -1 for none. Fill modes: 0 reflect, 1 wrap,
+   2 nearest, 3 constant. Whatever is given, the place is on the axis: lanes past the last row may hold anything. */
+static inline int32_t place_on_axis(float at, float n, int fill) {
+  float place = at;
+  if (fill == 3 && !(at >= 0.0f && at < n))
+    return -1;
+  if (fill == 1)
+    place = at - n * floorf(at / n);
+  if (fill == 0) {
+    place = at - 2.0f * n * floorf(at / (2.0f * n));
+    place = place < n ? place : 2.0f * n - 1.0f - place;
+  }
+  return !(place > 0.0f) ? 0 : place < n ? (int32_t)place : (int32_t)n - 1;
+}
+
+/* Whole numbers by a coordinate, and the weight of the second: the nearest one, or the two around it. */
+static inline void around(float at, int nearest, float *low, float *share) {
+  const float whole = truncf(at), rest = at - whole, below = floorf(at);
+  *low = !nearest ? below : rest >= 0.5f ? whole + 1.0f : rest <= -0.5f ? whole - 1.0f : whole;
+  *share = nearest ? 0.0f : at - below;
+}
+
+/* What the position (y, x) of images reads for 16 rows, see MapImage: up to four places, -1 for those beyond the borders,
+   and the weight of each. */
+static inline void places_read(int32_t place[4][16], float weight[4][16], const float *map, long R, float y, float x,
+                               long height, long width, float cy, float cx, int nearest, int fill) {
+  const float h = (float)height, w = (float)width;
+  FREELY for (int r = 0; r < 16; r++) {
+    float top, down, left, right;
+    around(map[r] * (y - cy) + map[R + r] * (x - cx) + map[4 * R + r] * h + cy, nearest, &top, &down);
+    around(map[2 * R + r] * (y - cy) + map[3 * R + r] * (x - cx) + map[5 * R + r] * w + cx, nearest, &left, &right);
+    for (int k = 0; k < 4; k++) {
+      const int32_t row = place_on_axis(k < 2 ? top : top + 1.0f, h, fill);
+      const int32_t column = place_on_axis(k % 2 ? left + 1.0f : left, w, fill);
+      place[k][r] = row < 0 || column < 0 ? -1 : row * (int32_t)width + column;
+      weight[k][r] = (k < 2 ? 1.0f - down : down) * (k % 2 ? right : 1.0f - right);
+    }
+  }
+}
+
+/* Images at mapped positions; positions lo to hi. Neighbouring positions lie `of_position` elements apart, channels
+   `of_channel`. */
+static void map_images(const float *x, const float *map, float *y, long height, long width, long channels, long of_position,
+                       long of_channel, float cy, float cx, int nearest, int fill, float value, long R, long lo, long hi) {
+  const int corners = nearest ? 1 : 4;
+  for (long p = lo; p < hi; p++)
+    for (long r = 0; r < R; r += 16) {
+      int32_t place[4][16];
+      float weight[4][16];
+      places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx, nearest, fill);
+      for (long c = 0; c < channels; c++) {
+        const float *from = x + c * of_channel * R + r;
+        float *to = y + (p * of_position + c * of_channel) * R + r, sum[16] = {0};
+        for (int k = 0; k < corners; k++)
+          FREELY for (int l = 0; l < 16; l++) {
+            const int32_t at = place[k][l];
+            const float here = from[(at < 0 ? 0 : at) * of_position * R + l];
+            sum[l] += weight[k][l] * (at < 0 ? value : here);
+          }
+        STORE(to, LOAD(sum));
+      }
+    }
+}
+
+/* The gradient on the images: what each position has, added up at the places that it reads; rows 16 * lo to 16 * hi. */
+static void map_images_back(const float *g, const float *map, float *to, long height, long width, long channels,
+                            long of_position, long of_channel, float cy, float cx, int nearest, int fill, long R, long lo,
+                            long hi) {
+  const int corners = nearest ? 1 : 4;
+  for (long r = lo * 16; r < hi * 16; r += 16) {
+    for (long i = 0; i < height * width * channels; i++)
+      STORE(to + i * R + r, SPREAD(0.0f));
+    for (long p = 0; p < height * width; p++) {
+      int32_t place[4][16];
+      float weight[4][16];
+      places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx, nearest, fill);
+      for (long c = 0; c < channels; c++) {
+        const float *own = g + (p * of_position + c * of_channel) * R + r;
+        for (int k = 0; k < corners; k++)
+          FREELY for (int l = 0; l < 16; l++)
+            if (place[k][l] >= 0)
+              to[(place[k][l] * of_position + c * of_channel) * R + r + l] += weight[k][l] * own[l];
+      }
+    }
+  }
 }
 
 /* Adds gradients to the rows of a table that were looked up by their numbers. */

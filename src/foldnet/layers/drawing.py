@@ -39,7 +39,8 @@ class Draws:
 
     def happens(self, least: float, most: float) -> Any:
         """1 for the images that a change is made of, else 0: its probability is itself drawn, for each image."""
-        return self.uniform(0, 1) < self.uniform(least, most)
+        probability = self.uniform(least, most)
+        return self.uniform(0, 1) < probability
 
     def _drawn(self, kind: Distribution, shape: Row, shared: bool) -> Expression:
         # Drawn for the rows of an input of the network, so that no gradient is sought behind it.

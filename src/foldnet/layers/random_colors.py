@@ -216,6 +216,19 @@ class RandomPosterization(Augmentation):
         "factor": (factor(1, 8), REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
     }  # fmt: skip
 
+    factor: Pair
+    value_range: Pair
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Of the eight bits of each value the first ones; how many is drawn, without the largest number."""
+        low, high = (int(bits) for bits in self.factor)
+        drawn = draws.uniform(low, max(high, low + 1))
+        step = drawn * 0.0 + 2.0 ** (8 - low)
+        for bits in range(low + 1, high):
+            step = where(drawn >= bits, 2.0 ** (8 - bits), step)
+        whole = unary("floor", clipped(rescaled(x, self.value_range, BYTES), *BYTES))
+        return rescaled(unary("floor", whole / step) * step, BYTES, self.value_range)
+
 
 class Solarization(Augmentation):
     """In training, adds a number and inverts values above a threshold: (batch, height, width, channels)."""
@@ -253,14 +266,16 @@ class RandomErasing(Augmentation):
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Some images with a rectangle of one number, or of normal numbers times the largest value."""
-        row = known_sizes(self.name, x)
+        row, axes = known_sizes(self.name, x), tuple(reversed(self.spatial_axes))
+        lengths = [unary("sqrt", draws.uniform(*self.scale)) * x.shape[axis] for axis in axes]
+        inside = []
+        for axis, length in zip(axes, lengths, strict=True):
+            places = np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in (1, 2, 3)])
+            start = draws.uniform(0, 1) * (x.shape[axis] - length)
+            inside += [start <= places, start + length > places]
         covered = draws.happens(*self.factor)
-        for axis in reversed(self.spatial_axes):
-            size = x.shape[axis]
-            places = np.arange(size).reshape([-1 if a == axis else 1 for a in (1, 2, 3)])
-            length = unary("sqrt", draws.uniform(*self.scale)) * size
-            start = draws.uniform(0, 1) * (size - length)
-            covered = covered * (start <= places) * (start + length > places)
+        for condition in inside:
+            covered = covered * condition
         if self.fill_value is not None:
             least, most = self.value_range
             return where(covered, min(max(self.fill_value, least), most), x)

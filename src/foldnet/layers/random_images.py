@@ -89,7 +89,7 @@ class RandomRotation(Mapped):
     def map(self, draws: Draws) -> Map:
         """Turned around the center."""
         low, high = self.factor
-        angle = draws.uniform(low * 2 * pi, high * 2 * pi, ONE)
+        angle = draws.uniform(low * 360, high * 360, ONE) * (pi / 180)
         cos, sin = unary("cos", angle), unary("sin", angle)
         return cos, sin, -sin, cos, 0, 0
 
@@ -124,8 +124,11 @@ class RandomZoom(Mapped):
 
     def map(self, draws: Draws) -> Map:
         """Enlarged or shrunk around the center, along both axes alike if the width has no factor of its own."""
-        height = draws.uniform(*around(self.height_factor), ONE) + 1
-        width = height if self.width_factor is None else draws.uniform(*around(self.width_factor), ONE) + 1
+        low, high = around(self.height_factor)
+        height = width = draws.uniform(1 + low, 1 + high, ONE)
+        if self.width_factor is not None:
+            low, high = around(self.width_factor)
+            width = draws.uniform(1 + low, 1 + high, ONE)
         return height, 0, 0, width, 0, 0
 
 
@@ -146,7 +149,7 @@ class RandomShear(Mapped):
     def map(self, draws: Draws) -> Map:
         """Sheared from the first corner on, half of them the other way."""
         way = where(draws.uniform(0, 1, ONE) > 0.5, -1.0, 1.0)
-        x, y = (draws.uniform(*f, ONE) * way for f in (self.x_factor, self.y_factor))
+        y, x = (draws.uniform(*f, ONE) * way for f in (self.y_factor, self.x_factor))
         return 1, y, x, 1, 0, 0
 
 

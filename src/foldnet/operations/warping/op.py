@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, Literal
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import Op, Shape
+from foldnet.graph.op import Op, Row, Shape
 
 FillMode = Literal["reflect", "wrap", "constant", "nearest"]
 PickMode = Literal["nearest", "bilinear"]
@@ -47,6 +48,11 @@ class MapImage(Op):
                 f"MapImage takes images and 6 numbers for each, and was given {images} and {maps}"
             )
         return images
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """Four weights for each value, and what they take for each position."""
+        positions = prod(result[axis - 1] for axis in self.spatial_axes)
+        return 4 * prod(result) + 12 * positions
 
 
 @dataclass(frozen=True)

@@ -297,7 +297,7 @@ class RandomGaussianBlur(Augmentation):
     value_range: Pair
 
     def changed(self, x: Any, draws: Draws) -> Any:
-        """Some images blurred, those of a batch alike, and all held to the range."""
+        """Some images blurred, those of a batch in the same way, and all held to the range."""
         blurred, blurs = x, draws.happens(*self.factor)
         for axis, size in zip(reversed(self.spatial_axes), self.kernel_size, strict=True):
             sigma = draws.uniform(*self.sigma, shared=True) + 1e-6

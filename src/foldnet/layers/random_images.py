@@ -123,7 +123,7 @@ class RandomZoom(Mapped):
     width_factor: Strength | None
 
     def map(self, draws: Draws) -> Map:
-        """Enlarged or shrunk around the center, along both axes alike if the width has no factor of its own."""
+        """Enlarged or shrunk around the center, along both axes by the same if the width has no factor of its own."""
         low, high = around(self.height_factor)
         height = width = draws.uniform(1 + low, 1 + high, ONE)
         if self.width_factor is not None:

@@ -297,7 +297,8 @@ static inline int32_t place_on_axis(float at, float n, int fill) {
 /* Whole numbers by a coordinate, and the weight of the second: the nearest one, or the two around it. */
 static inline void around(float at, int nearest, float *low, float *share) {
   const float whole = truncf(at), rest = at - whole, below = floorf(at);
-  *low = !nearest ? below : rest >= 0.5f ? whole + 1.0f : rest <= -0.5f ? whole - 1.0f : whole;
+  const float away = (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
+  *low = nearest ? whole + away : below;
   *share = nearest ? 0.0f : at - below;
 }
 

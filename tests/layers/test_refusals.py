@@ -243,8 +243,24 @@ def test_layers_that_change_images_predict_and_those_that_cannot_train_are_refus
 
 
 def test_sizes_that_keras_s_releases_make_differently_are_refused():
-    with pytest.raises(UnsupportedError, match=r"'mine'.*\(2, 3\).*\(4, 5\).*CenterCrop"):
-        layers.RandomCrop(2, 3, name="mine")(layers.Input((4, 5, 3)))
+    x = layers.Input((4, 5, 3))
+    network = Model(x, layers.Flatten()(layers.RandomCrop(2, 3, name="mine")(x)))
+    assert network.outputs[0].shape == (None, 18)
+    network.compile("sgd", "mse")
+    rows, y = np.ones((2, 4, 5, 3), np.float32), np.ones((2, 18), np.float32)
+    outer = Model(x, network(x))
+    outer.compile("sgd", "mse")
+    for use in (
+        lambda: lower(network),
+        lambda: network.predict(rows),
+        lambda: network.evaluate(rows, y),
+        lambda: outer.evaluate(rows, y),
+        lambda: network.fit(rows, y, validation_split=0.5, verbose=0),
+        lambda: network.fit(rows, y, validation_data=(rows, y), verbose=0),
+    ):
+        with pytest.raises(UnsupportedError, match=r"mine'.*\(2, 3\).*\(4, 5\).*CenterCrop"):
+            use()
+    network.fit(rows, y, verbose=0)
     with pytest.raises(ConfigError, match=r"mine.*3 channels"):
         layers.RandomColorDegeneration(0.2, name="mine")(layers.Input((4, 5, 2)))
     for shape in [(4,), (2, 4, 5, 3)]:

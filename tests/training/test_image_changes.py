@@ -311,6 +311,7 @@ def test_what_cannot_be_trained_is_refused_by_name():
     cases = {
         "fourth axis": (layers.RandomFlip(name="mine"), (4, 3)),
         "3 channels": (layers.RandomSaturation(0.2, name="mine"), (4, 5, 2)),
+        "Put a Resizing ahead": (layers.RandomCrop(5, 3, name="mine"), (4, 5, 3)),
         "Give Input the height": (layers.RandomErasing(name="mine"), (None, 5, 3)),
         "changes the wrong axis": (
             layers.RandomColorJitter(hue_factor=0.2, data_format="channels_first", name="mine"),
@@ -327,7 +328,50 @@ def test_what_cannot_be_trained_is_refused_by_name():
         assert "mine" in text, text
 
 
-def test_a_crop_to_the_size_of_the_images_changes_nothing():
-    x = images((3, 4, 5, 2), {})
-    np.testing.assert_array_equal(layers.RandomCrop(4, 5)(x, training=True), x)
-    np.testing.assert_array_equal(keras.layers.RandomCrop(4, 5)(x, training=True), x)
+CROPS = {
+    "channels_last": ((6, 5, 8, 3), (3, 4)), "channels_first": ((6, 3, 5, 8), (4, 7)),
+    "one-row": ((1, 8, 4, 1), (7, 2)), "same-width": ((3, 7, 4, 2), (4, 4)), "same-size": ((3, 4, 5, 2), (4, 5)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CROPS)
+def test_parts_are_keras_s(kind, monkeypatch):
+    shape, size = CROPS[kind]
+    data_format = "channels_first" if kind == "channels_first" else "channels_last"
+    x, found = images(shape, {}), set()
+    theirs, ours = (kit.RandomCrop(*size, data_format=data_format) for kit in (keras.layers, layers))
+    for seed in range(5):
+        monkeypatch.setattr(eager, "random_seed", lambda seed=seed: seed)
+        with same_draws(seed, len(x)):
+            want = np.asarray(theirs(x, training=True))
+        got = ours(x, training=True)
+        np.testing.assert_array_equal(got, want)
+        found.add(got.tobytes())
+    assert (len(found) > 1) == (not kind.startswith("same"))
+
+
+def test_fits_on_parts_are_keras_s(both_engines):
+    """Gradients go through the part to the layer before it."""
+
+    def network(kit, model):
+        x = kit.Input((6, 7, 2))
+        y = kit.RandomCrop(3, 4)(kit.Conv2D(3, 2, activation="tanh")(x))
+        return model(x, kit.Dense(1)(kit.GlobalMaxPooling2D()(y)))
+
+    theirs, ours = network(keras.layers, keras.Model), network(layers, Model)
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(20, 6, 7, 2)).astype(np.float32), rng.normal(size=(20, 1)).astype(np.float32)
+    start = [rng.normal(0, 0.3, w.shape).astype(np.float32) for w in ours.get_weights()]
+    settings = {"batch_size": 20, "epochs": 3, "shuffle": False, "verbose": 0}
+    theirs.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    theirs.set_weights(start)
+    with same_draws(SEED, 20) as numbers:
+        theirs.fit(x, y, callbacks=[Steps(numbers)], **settings)
+    for engine in both_engines():
+        ours.compile("sgd", "mse")
+        ours.optimizer.learning_rate = 0.1
+        ours.trainer.seed = SEED
+        ours.set_weights(start)
+        ours.fit(x, y, **settings)
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5, err_msg=engine)

@@ -329,15 +329,19 @@ class Augmentation(Layer):
         """The input itself; in training, it is changed.
 
         Raises:
-            UnsupportedError: a change that foldnet does not make, or data without images of their own in each row.
+            UnsupportedError: a change that foldnet does not make, data without images of their own in each row, or what
+                only training computes.
         """
         x = b.float(inputs[0])
-        if not b.trains or b.call_training is False:
-            return b.emit(Identity(), x)
         images = Expression(b, x)
+        if not b.trains or b.call_training is False:
+            if reason := self.only_trains(images.shape):
+                raise UnsupportedError(f"layer {self.name!r}: {reason}")
+            return b.emit(Identity(), x)
         if images.ndim != 4:
             raise UnsupportedError(
                 f"layer {self.name!r}: in training, Keras takes data of shape {images.shape} for a single image, whose "
                 "height is the batch. Give the data a fourth axis, for channels, or call the layer with training=False"
             )
-        return b.emit(InTraining(), self.changed(images, Draws(b)).value, x)
+        found = self.changed(images, Draws(b))
+        return b.emit(InTraining(), found.value, x) if found.shape == images.shape else str(found.value)

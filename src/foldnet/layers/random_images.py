@@ -24,10 +24,11 @@ from foldnet.layers.augmentation import (
     Pair,
     Strength,
     around,
+    known_sizes,
 )
-from foldnet.layers.drawing import Draws, Map, flipped, side_by_side, where
+from foldnet.layers.drawing import Draws, Map, flipped, part, side_by_side, where
 from foldnet.layers.tensors import Shape
-from foldnet.operations.expression import emitted, unary
+from foldnet.operations.expression import binary, emitted, unary
 from foldnet.operations.warping.op import FillMode, MapImage, Origin, PickMode
 from foldnet.setting_types import COUNT, FRACTION, choice
 
@@ -172,10 +173,10 @@ class RandomElasticTransform(Augmentation):
 
 
 class RandomCrop(Augmentation):
-    """In training, cuts a random part out of images: (batch, height, width, channels).
+    """In training, cuts a random part out of images, the same of all in a batch: (batch, height, width, channels).
 
     At prediction time Keras 3 gives back the whole image, although it says that its size is that of the part. So
-    foldnet takes images that have this size already, and refuses others; ``CenterCrop`` cuts out the middle.
+    foldnet predicts only if images have this size already; ``CenterCrop`` cuts out the middle.
     """
 
     height: int
@@ -187,21 +188,50 @@ class RandomCrop(Augmentation):
     }  # fmt: skip
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape.
+        """The input's shape with the size of the part."""
+        shape = list(super().compute_output_shape(*input_shapes))
+        row, column = (-2, -1) if self.data_format == "channels_first" else (-3, -2)
+        shape[row], shape[column] = self.height, self.width
+        return tuple(shape)
 
-        Raises:
-            UnsupportedError: images of another size.
-        """
-        shape = super().compute_output_shape(*input_shapes)
-        channels_first = self.data_format == "channels_first"
-        size, wanted = (shape[-2:] if channels_first else shape[-3:-1]), (self.height, self.width)
-        if size != wanted:
-            raise UnsupportedError(
-                f"layer {self.name!r}: a RandomCrop to {wanted} is given images of {size}, and Keras's releases differ "
-                "in what it does with them at prediction time. Put a CenterCrop or a Resizing in its place"
-            )
-        return shape
+    def only_trains(self, *input_shapes: Shape) -> str:
+        """Why images of this shape are not predicted; "" if they have the size of the part."""
+        shape = input_shapes[0]
+        size = shape[-2:] if self.data_format == "channels_first" else shape[-3:-1]
+        wanted = (self.height, self.width)
+        if size == wanted:
+            return ""
+        return (
+            f"a RandomCrop to {wanted} is given images of {size}, and Keras's releases differ in what it does with "
+            "them at prediction time. Fit without validation data, and predict with a network of the same layers that has "
+            "a CenterCrop or a Resizing in its place"
+        )
 
     def changed(self, x: Any, draws: Draws) -> Any:
-        """The whole image, which has the size of the part."""
+        """A part from a place that is drawn for the batch; from the middle if an axis has the part's size already.
+
+        Raises:
+            UnsupportedError: images that are smaller than the part.
+        """
+        row, axes = known_sizes(self.name, x), self.spatial_axes
+        spare = [row[axis - 1] - n for axis, n in zip(axes, (self.height, self.width), strict=True)]
+        if min(spare) < 0:
+            raise UnsupportedError(
+                f"layer {self.name!r}: a RandomCrop to {(self.height, self.width)} is given images of shape {row}, "
+                "which Keras enlarges. Put a Resizing ahead of it"
+            )
+        starts = [n // 2 for n in spare]
+        if min(spare) > 0:
+            places = [unary("floor", draws.uniform(0, n + 1, ONE, shared=True)) for n in spare]
+            down, right = (
+                binary("minimum", p, n) / (n + m)
+                for p, n, m in zip(places, spare, (self.height, self.width), strict=True)
+            )
+            first = self.data_format == "channels_first"
+            x = emitted(
+                MapImage("nearest", "nearest", 0.0, first), x, side_by_side((1, 0, 0, 1, down, right))
+            )
+            starts = [0, 0]
+        for axis, start, count in zip(axes, starts, (self.height, self.width), strict=True):
+            x = part(x, axis, start, count)
         return x

@@ -13,7 +13,7 @@ IMAGE_CHANGES = {
     for name, cls in LAYERS.items()
     if issubclass(cls, Augmentation)
 }
-NOT_TRAINED = ("RandomPerspective", "RandomElasticTransform", "CutMix", "MixUp", "AugMix", "RandAugment")
+NOT_TRAINED = ("RandomElasticTransform", "CutMix", "MixUp", "AugMix", "RandAugment")
 """Those that foldnet does not train with."""
 IMAGE_CHANGES["RandomPosterization"] = {"factor": 4}
 """What a layer cannot be made without, by its name."""

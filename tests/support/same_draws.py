@@ -32,7 +32,9 @@ class Numbers:
 
     def uniform(self, shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
         shape = tuple(map(int, shape))
-        if 2 in shape and self.rows != 2:  # two numbers at once, which foldnet draws one after the other
+        if (
+            shape[-1:] == (2,) and len(shape) < 3
+        ):  # two numbers at once, which foldnet draws one after the other
             drawn = np.stack([self._drawn("uniform", shape[:-1]) for _ in range(2)], -1)
         else:
             drawn = self._drawn("uniform", shape)

@@ -26,7 +26,7 @@ def steps():
 def images():
     """Changed at random in training, as foldnet does not, and two outputs."""
     x = Input((6, 5, 3))
-    y = layers.RandomPerspective(0.2)(layers.CutMix()(x))
+    y = layers.RandomElasticTransform(0.2)(layers.CutMix()(x))
     y = layers.Flatten()(layers.Conv2D(2, 3, activation="relu", kernel_regularizer="l2")(y))
     return Model(x, [layers.Dense(3, activation="softmax", name="kind")(y), layers.Dense(1, name="size")(y)])
 

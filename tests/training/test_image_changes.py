@@ -28,6 +28,8 @@ CASES = [
     ("RandomZoom", {"height_factor": -0.5, "width_factor": (0.2, 0.7), "fill_mode": "constant"}),
     ("RandomShear", {"x_factor": (0.2, 0.8)}),
     ("RandomShear", {"x_factor": 0.4, "y_factor": 0.9, "fill_mode": "wrap"}),
+    ("RandomPerspective", {"factor": (0.7, 1.0), "fill_value": 30.0}),
+    ("RandomPerspective", {"factor": 0.9, "scale": 0.6, "interpolation": "nearest"}),
     ("RandomBrightness", {"factor": 0.6}),
     ("RandomBrightness", {"factor": (-0.9, 0.2), "value_range": (0.2, 0.9)}),
     ("RandomContrast", {"factor": 0.8}),
@@ -312,6 +314,7 @@ def test_what_cannot_be_trained_is_refused_by_name():
         "fourth axis": (layers.RandomFlip(name="mine"), (4, 3)),
         "3 channels": (layers.RandomSaturation(0.2, name="mine"), (4, 5, 2)),
         "Put a Resizing ahead": (layers.RandomCrop(5, 3, name="mine"), (4, 5, 3)),
+        "two rows and two columns": (layers.RandomPerspective(name="mine"), (1, 5, 3)),
         "Give Input the height": (layers.RandomErasing(name="mine"), (None, 5, 3)),
         "changes the wrong axis": (
             layers.RandomColorJitter(hue_factor=0.2, data_format="channels_first", name="mine"),

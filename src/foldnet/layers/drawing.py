@@ -11,13 +11,14 @@ from foldnet.operations.chance.op import Distribution, Draw
 from foldnet.operations.elementwise.op import Where
 from foldnet.operations.expression import Expression, binary, emitted
 from foldnet.operations.structure.op import Concatenate, Slice
+from foldnet.operations.warping.op import MAP
 from foldnet.operations.windows.op import Pad
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
 Map = tuple[Any, Any, Any, Any, Any, Any]
-"""The numbers of a map, see ``MapImage``: for each image (batch, 1), or one for all."""
+"""The first numbers of a map, see ``MapImage``: for each image (batch, 1), or one for all."""
 
 IMAGE: Row = (1, 1, 1)
 """The shape of one number for each image."""
@@ -63,9 +64,9 @@ def flipped(x: Any, axes: Sequence[int]) -> Any:
     return emitted(Slice(tuple((None, None, -1 if a in axes else 1) for a in range(1, x.ndim))), x)
 
 
-def part(x: Any, axis: int, start: int, count: int | None) -> Any:
-    """So many positions of an axis from ``start`` on; None for all that follow."""
-    ends = (start, None if count is None else start + count, 1)
+def part(x: Any, axis: int, start: int, count: int) -> Any:
+    """So many positions of an axis from ``start`` on."""
+    ends = (start, start + count, 1)
     return emitted(Slice(tuple(ends if a == axis else (None, None, 1) for a in range(1, x.ndim))), x)
 
 
@@ -82,11 +83,12 @@ def weighed(x: Any, axis: int, weights: Sequence[Any]) -> Any:
     return sum(terms[1:], terms[0])
 
 
-def side_by_side(numbers: Map) -> Any:
-    """One vector for each image of six numbers for each image, or for all."""
+def side_by_side(*numbers: Any) -> Any:
+    """The numbers of a ``MapImage`` as a vector for each image: each (batch, 1), or one for all; 0 for missing ones."""
     drawn = next(n for n in numbers if isinstance(n, Expression))
     zero = drawn * 0.0
-    return emitted(Concatenate(1), *(n if isinstance(n, Expression) else zero + n for n in numbers))
+    whole = (*numbers, *(0,) * (MAP - len(numbers)))
+    return emitted(Concatenate(1), *(n if isinstance(n, Expression) else zero + n for n in whole))
 
 
 def mean(x: Any, axes: Sequence[int]) -> Any:

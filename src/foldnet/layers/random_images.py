@@ -74,7 +74,7 @@ class Mapped(Augmentation):
         """The images at mapped positions."""
         first = self.data_format == "channels_first"
         op = MapImage(self.interpolation, self.fill_mode, self.fill_value, first, self.origin)
-        return emitted(op, x, side_by_side(self.map(draws)))
+        return emitted(op, x, side_by_side(*self.map(draws)))
 
 
 class RandomRotation(Mapped):
@@ -162,6 +162,36 @@ class RandomPerspective(Augmentation):
         "seed": ANY_SEED, "data_format": FORMAT,
     }  # fmt: skip
 
+    factor: Pair
+    scale: float
+    interpolation: PickMode
+    fill_value: float
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Some images with three corners moved away from the first one or towards it, in perspective.
+
+        With the corners at ``(a w, 0)``, ``(0, b h)`` and ``(c w, d h)``, of the images' last positions w and h, the
+        result at (x, y) is the image at ``((p + 1/a) x, (q + 1/b) y) / (p x/w + q y/h + 1)``, where
+        ``p = (d/b - 1) / c`` and ``q = (c/a - 1) / d``: the map that brings the corners back.
+
+        Raises:
+            UnsupportedError: images of one row or one column, which have no such map.
+        """
+        row, moved = known_sizes(self.name, x), draws.happens(*self.factor)
+        height, width = (row[axis - 1] - 1 for axis in self.spatial_axes)
+        if not height or not width:
+            raise UnsupportedError(
+                f"layer {self.name!r}: RandomPerspective needs two rows and two columns, and was given images of shape "
+                f"{row}. Leave it out"
+            )
+        corners = draws.uniform(-0.5 * self.scale, 0.5 * self.scale, (8,)) + 1
+        a, b, c, d = (part(corners, 1, k, 1) for k in (2, 5, 6, 7))
+        p, q = (d / b - 1) / c, (c / a - 1) / d
+        numbers = side_by_side(q + 1 / b, 0, 0, p + 1 / a, 0, 0, q / height, p / width)
+        first = self.data_format == "channels_first"
+        op = MapImage(self.interpolation, "constant", self.fill_value, first, "corner")
+        return where(moved, emitted(op, x, numbers), x)
+
 
 class RandomElasticTransform(Augmentation):
     """In training, distorts images at random as if they were of rubber: (batch, height, width, channels)."""
@@ -203,8 +233,8 @@ class RandomCrop(Augmentation):
             return ""
         return (
             f"a RandomCrop to {wanted} is given images of {size}, and Keras's releases differ in what it does with "
-            "them at prediction time. Fit without validation data, and predict with a network of the same layers that has "
-            "a CenterCrop or a Resizing in its place"
+            "them at prediction time. Fit without validation data, and predict with a network of the same layers that "
+            "has a CenterCrop or a Resizing in its place"
         )
 
     def changed(self, x: Any, draws: Draws) -> Any:
@@ -228,9 +258,7 @@ class RandomCrop(Augmentation):
                 for p, n, m in zip(places, spare, (self.height, self.width), strict=True)
             )
             first = self.data_format == "channels_first"
-            x = emitted(
-                MapImage("nearest", "nearest", 0.0, first), x, side_by_side((1, 0, 0, 1, down, right))
-            )
+            x = emitted(MapImage("nearest", "nearest", 0.0, first), x, side_by_side(1, 0, 0, 1, down, right))
             starts = [0, 0]
         for axis, start, count in zip(axes, starts, (self.height, self.width), strict=True):
             x = part(x, axis, start, count)

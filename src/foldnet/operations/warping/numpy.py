@@ -15,6 +15,9 @@ from foldnet.graph.op import Op
 from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.operations.warping.op import FillMode, MapImage, MapImageGradient
 
+FAR = 2.0**30
+"""Beyond all images."""
+
 
 def folded(places: Array, size: int, mode: FillMode) -> tuple[Array, Array]:
     """The places within an axis that stand for places anywhere, and which of these are within the image."""
@@ -47,6 +50,11 @@ def _read(op: MapImage, coordinates: Array) -> list[tuple[Array, Array]]:
     return [(place, 1 - share), (place + 1, share)]
 
 
+def _within(coordinates: Array) -> Array:
+    """Where a perspective has its horizon, coordinates are infinite, or none; they are far beyond the borders then."""
+    return np.where(np.abs(coordinates) < FAR, coordinates, -FAR).astype(coordinates.dtype)
+
+
 def corners(
     op: MapImage, height: int, width: int, maps: Array
 ) -> Iterator[tuple[Array, Array, Array, Array]]:
@@ -59,8 +67,10 @@ def corners(
     cy, cx = (kind((n - 1) / 2 if center else 0) for n in (height, width))
     y, x = np.arange(height, dtype=kind)[:, None] - cy, np.arange(width, dtype=kind) - cx
     m = maps[:, :, None, None]
-    ys = m[:, 0] * y + m[:, 1] * x + m[:, 4] * kind(height) + cy
-    xs = m[:, 2] * y + m[:, 3] * x + m[:, 5] * kind(width) + cx
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = 1 + m[:, 6] * y + m[:, 7] * x
+        ys = _within((m[:, 0] * y + m[:, 1] * x + m[:, 4] * kind(height)) / distance + cy)
+        xs = _within((m[:, 2] * y + m[:, 3] * x + m[:, 5] * kind(width)) / distance + cx)
     for row, row_weight in _read(op, ys):
         for column, column_weight in _read(op, xs):
             (rows, first), (columns, second) = (

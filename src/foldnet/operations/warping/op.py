@@ -12,16 +12,19 @@ from foldnet.graph.op import Op, Row, Shape
 FillMode = Literal["reflect", "wrap", "constant", "nearest"]
 PickMode = Literal["nearest", "bilinear"]
 Origin = Literal["center", "corner"]
+MAP = 8
+"""How many numbers a map has."""
 
 
 @dataclass(frozen=True)
 class MapImage(Op):
-    """Images whose positions are mapped, with a map for each. Operands: images, and 6 numbers for each of them.
+    """Images whose positions are mapped, with a map for each. Operands: images, and 8 numbers for each of them.
 
-    The result at the position ``(y, x)`` is the image at ``(m0 y + m1 x + m4 height, m2 y + m3 x + m5 width)``, where y
-    and x count from the center of the image, or from its first corner. ``interpolation`` is how it is read between
-    positions, ``fill_mode`` what lies beyond its borders: ``reflect`` (d c b a | a b c d | d c b a), ``wrap``
-    (a b c d | a b c d), ``nearest`` (a a | a b c d | d d), or ``constant``, which is ``fill_value``.
+    The result at the position ``(y, x)`` is the image at ``(m0 y + m1 x + m4 height, m2 y + m3 x + m5 width)`` divided
+    by ``1 + m6 y + m7 x``, where y and x count from the center of the image, or from its first corner.
+    ``interpolation`` is how it is read between positions, ``fill_mode`` what lies beyond its borders: ``reflect``
+    (d c b a | a b c d | d c b a), ``wrap`` (a b c d | a b c d), ``nearest`` (a a | a b c d | d d), or ``constant``,
+    which is ``fill_value``.
 
     Gradients take the map for constant.
     """
@@ -43,9 +46,9 @@ class MapImage(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of the images."""
         images, maps = shapes
-        if len(images) != 4 or maps[1:] != (6,):
+        if len(images) != 4 or maps[1:] != (MAP,):
             raise ConfigError(
-                f"MapImage takes images and 6 numbers for each, and was given {images} and {maps}"
+                f"MapImage takes images and {MAP} numbers for each, and was given {images} and {maps}"
             )
         return images
 

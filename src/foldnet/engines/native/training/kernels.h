@@ -294,8 +294,10 @@ static inline int32_t place_on_axis(float at, float n, int fill) {
   return !(place > 0.0f) ? 0 : place < n ? (int32_t)place : (int32_t)n - 1;
 }
 
-/* Whole numbers by a coordinate, and the weight of the second: the nearest one, or the two around it. */
-static inline void around(float at, int nearest, float *low, float *share) {
+/* Whole numbers by a coordinate, and the weight of the second: the nearest one, or the two around it. Where a perspective
+   has its horizon, the coordinate is infinite, or none; it is far beyond the borders then. */
+static inline void around(float any, int nearest, float *low, float *share) {
+  const float at = fabsf(any) < 1073741824.0f ? any : -1073741824.0f;
   const float whole = truncf(at), rest = at - whole, below = floorf(at);
   const float away = (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
   *low = nearest ? whole + away : below;
@@ -309,8 +311,11 @@ static inline void places_read(int32_t place[4][16], float weight[4][16], const 
   const float h = (float)height, w = (float)width;
   FREELY for (int r = 0; r < 16; r++) {
     float top, down, left, right;
-    around(map[r] * (y - cy) + map[R + r] * (x - cx) + map[4 * R + r] * h + cy, nearest, &top, &down);
-    around(map[2 * R + r] * (y - cy) + map[3 * R + r] * (x - cx) + map[5 * R + r] * w + cx, nearest, &left, &right);
+    const float distance = 1.0f + map[6 * R + r] * (y - cy) + map[7 * R + r] * (x - cx);
+    const float row_at = map[r] * (y - cy) + map[R + r] * (x - cx) + map[4 * R + r] * h;
+    const float column_at = map[2 * R + r] * (y - cy) + map[3 * R + r] * (x - cx) + map[5 * R + r] * w;
+    around(row_at / distance + cy, nearest, &top, &down);
+    around(column_at / distance + cx, nearest, &left, &right);
     for (int k = 0; k < 4; k++) {
       const int32_t row = place_on_axis(k < 2 ? top : top + 1.0f, h, fill);
       const int32_t column = place_on_axis(k % 2 ? left + 1.0f : left, w, fill);

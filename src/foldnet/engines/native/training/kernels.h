@@ -279,66 +279,87 @@ static void random_normals(float *factor, float *addend, long count, long row, l
     }
 }
 
-/* The place within an axis of size n that stands for a whole number anywhere; -1 for none. Fill modes: 0 reflect, 1 wrap,
-   2 nearest, 3 constant. Whatever is given, the place is on the axis: lanes past the last row may hold anything. */
-static inline int32_t place_on_axis(float at, float n, int fill) {
-  float place = at;
-  if (fill == 3 && !(at >= 0.0f && at < n))
-    return -1;
+/* The places within an axis of size n that stand for 16 whole numbers anywhere; -1 for none. Fill modes: 0 reflect, 1 wrap,
+   2 nearest, 3 constant. Whatever is given, a place is on the axis: lanes past the last row may hold anything. */
+static inline void places_on_axis(int32_t *place, const float *at, float n, int fill) {
+  float on[16] __attribute__((aligned(64)));
+  FREELY for (int l = 0; l < 16; l++)
+    on[l] = at[l];
   if (fill == 1)
-    place = at - n * floorf(at / n);
-  if (fill == 0) {
-    place = at - 2.0f * n * floorf(at / (2.0f * n));
-    place = place < n ? place : 2.0f * n - 1.0f - place;
-  }
-  return !(place > 0.0f) ? 0 : place < n ? (int32_t)place : (int32_t)n - 1;
-}
-
-/* Whole numbers by a coordinate, and the weight of the second: the nearest one, or the two around it. Where a perspective
-   has its horizon, the coordinate is infinite, or none; it is far beyond the borders then. */
-static inline void around(float any, int nearest, float *low, float *share) {
-  const float at = fabsf(any) < 1073741824.0f ? any : -1073741824.0f;
-  const float whole = truncf(at), rest = at - whole, below = floorf(at);
-  const float away = (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
-  *low = nearest ? whole + away : below;
-  *share = nearest ? 0.0f : at - below;
-}
-
-/* What the position (y, x) of images reads for 16 rows, see MapImage: up to four places, -1 for those beyond the borders,
-   and the weight of each. */
-static inline void places_read(int32_t place[4][16], float weight[4][16], const float *map, long R, float y, float x,
-                               long height, long width, float cy, float cx, int nearest, int fill) {
-  const float h = (float)height, w = (float)width;
-  FREELY for (int r = 0; r < 16; r++) {
-    float top, down, left, right;
-    const float distance = 1.0f + map[6 * R + r] * (y - cy) + map[7 * R + r] * (x - cx);
-    const float row_at = map[r] * (y - cy) + map[R + r] * (x - cx) + map[4 * R + r] * h;
-    const float column_at = map[2 * R + r] * (y - cy) + map[3 * R + r] * (x - cx) + map[5 * R + r] * w;
-    around(row_at / distance + cy, nearest, &top, &down);
-    around(column_at / distance + cx, nearest, &left, &right);
-    for (int k = 0; k < 4; k++) {
-      const int32_t row = place_on_axis(k < 2 ? top : top + 1.0f, h, fill);
-      const int32_t column = place_on_axis(k % 2 ? left + 1.0f : left, w, fill);
-      place[k][r] = row < 0 || column < 0 ? -1 : row * (int32_t)width + column;
-      weight[k][r] = (k < 2 ? 1.0f - down : down) * (k % 2 ? right : 1.0f - right);
+    FREELY for (int l = 0; l < 16; l++)
+      on[l] -= n * floorf(on[l] / n);
+  if (fill == 0)
+    FREELY for (int l = 0; l < 16; l++) {
+      const float within = on[l] - 2.0f * n * floorf(on[l] / (2.0f * n));
+      on[l] = within < n ? within : 2.0f * n - 1.0f - within;
     }
+  FREELY for (int l = 0; l < 16; l++) {
+    const float least = on[l] > 0.0f ? on[l] : 0.0f;
+    place[l] = (int32_t)(least < n ? least : n - 1.0f);
   }
+  if (fill == 3)
+    FREELY for (int l = 0; l < 16; l++)
+      place[l] = at[l] >= 0.0f && at[l] < n ? place[l] : -1;
+}
+
+/* For 16 coordinates on an axis of size n the places that are read, up to two, and the weight of each. Where a perspective
+   has its horizon, a coordinate is infinite, or none; it is far beyond the borders then. */
+static inline void places_around(int32_t place[2][16], float weight[2][16], const float *coordinate, float n, int nearest,
+                                 int fill) {
+  float first[16] __attribute__((aligned(64))), second[16] __attribute__((aligned(64)));
+  FREELY for (int l = 0; l < 16; l++) {
+    const float at = fabsf(coordinate[l]) < 1073741824.0f ? coordinate[l] : -1073741824.0f;
+    const float whole = truncf(at), rest = at - whole, below = floorf(at);
+    const float away = (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
+    first[l] = nearest ? whole + away : below;
+    second[l] = below + 1.0f;
+    weight[1][l] = nearest ? 0.0f : at - below;
+    weight[0][l] = 1.0f - weight[1][l];
+  }
+  places_on_axis(place[0], first, n, fill);
+  if (!nearest)
+    places_on_axis(place[1], second, n, fill);
+}
+
+/* What the position (y, x) of images reads for 16 rows, see MapImage: one place or four, -1 for those beyond the borders,
+   and the weight of each. Gives how many. */
+static inline int places_read(int32_t place[4][16], float weight[4][16], const float *map, long R, float y, float x,
+                              long height, long width, float cy, float cx, int nearest, int fill) {
+  const float h = (float)height, w = (float)width, y0 = y - cy, x0 = x - cx;
+  float row_at[16] __attribute__((aligned(64))), column_at[16] __attribute__((aligned(64)));
+  float down[2][16], right[2][16];
+  int32_t row[2][16], column[2][16];
+  FREELY for (int l = 0; l < 16; l++) {
+    const float distance = 1.0f + map[6 * R + l] * y0 + map[7 * R + l] * x0;
+    row_at[l] = (map[l] * y0 + map[R + l] * x0 + map[4 * R + l] * h) / distance + cy;
+    column_at[l] = (map[2 * R + l] * y0 + map[3 * R + l] * x0 + map[5 * R + l] * w) / distance + cx;
+  }
+  places_around(row, down, row_at, h, nearest, fill);
+  places_around(column, right, column_at, w, nearest, fill);
+  const int count = nearest ? 1 : 4;
+  for (int k = 0; k < count; k++)
+    FREELY for (int l = 0; l < 16; l++) {
+      const int32_t at = row[k / 2][l] * (int32_t)width + column[k % 2][l];
+      place[k][l] = row[k / 2][l] < 0 || column[k % 2][l] < 0 ? -1 : at;
+      weight[k][l] = down[k / 2][l] * right[k % 2][l];
+    }
+  return count;
 }
 
 /* Images at mapped positions; positions lo to hi. Neighbouring positions lie `of_position` elements apart, channels
    `of_channel`. */
 static void map_images(const float *x, const float *map, float *y, long height, long width, long channels, long of_position,
                        long of_channel, float cy, float cx, int nearest, int fill, float value, long R, long lo, long hi) {
-  const int corners = nearest ? 1 : 4;
   for (long p = lo; p < hi; p++)
     for (long r = 0; r < R; r += 16) {
       int32_t place[4][16];
       float weight[4][16];
-      places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx, nearest, fill);
+      const int count = places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx,
+                                    nearest, fill);
       for (long c = 0; c < channels; c++) {
         const float *from = x + c * of_channel * R + r;
         float *to = y + (p * of_position + c * of_channel) * R + r, sum[16] = {0};
-        for (int k = 0; k < corners; k++)
+        for (int k = 0; k < count; k++)
           FREELY for (int l = 0; l < 16; l++) {
             const int32_t at = place[k][l];
             const float here = from[(at < 0 ? 0 : at) * of_position * R + l];
@@ -353,17 +374,17 @@ static void map_images(const float *x, const float *map, float *y, long height, 
 static void map_images_back(const float *g, const float *map, float *to, long height, long width, long channels,
                             long of_position, long of_channel, float cy, float cx, int nearest, int fill, long R, long lo,
                             long hi) {
-  const int corners = nearest ? 1 : 4;
   for (long r = lo * 16; r < hi * 16; r += 16) {
     for (long i = 0; i < height * width * channels; i++)
       STORE(to + i * R + r, SPREAD(0.0f));
     for (long p = 0; p < height * width; p++) {
       int32_t place[4][16];
       float weight[4][16];
-      places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx, nearest, fill);
+      const int count = places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx,
+                                    nearest, fill);
       for (long c = 0; c < channels; c++) {
         const float *own = g + (p * of_position + c * of_channel) * R + r;
-        for (int k = 0; k < corners; k++)
+        for (int k = 0; k < count; k++)
           FREELY for (int l = 0; l < 16; l++)
             if (place[k][l] >= 0)
               to[(place[k][l] * of_position + c * of_channel) * R + r + l] += weight[k][l] * own[l];

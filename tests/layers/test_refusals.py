@@ -13,7 +13,7 @@ from foldnet.layers.refusals import NOT_HERE
 from foldnet.lowering.lower import lower
 from foldnet.models import model_from_json
 from foldnet.network import Model
-from tests.support.image_changes import IMAGE_CHANGES, ROW
+from tests.support.image_changes import IMAGE_CHANGES, NOT_TRAINED, ROW
 from tests.support.keras_pairs import run_reference
 
 X3 = (4, 6)
@@ -225,25 +225,42 @@ def test_layers_that_foldnet_does_not_have_say_what_to_do(name):
 
 
 @pytest.mark.parametrize("name", sorted(IMAGE_CHANGES))
-def test_training_with_layers_that_change_images_is_refused_by_name(name):
+def test_layers_that_change_images_predict_and_those_that_cannot_train_are_refused_by_name(name):
     x = layers.Input(ROW)
     layer = LAYERS[name](**IMAGE_CHANGES[name], name="mine")
     model = Model(x, layers.Flatten()(layer(x)))
     model.compile("sgd", "mse")
     rows = np.ones((2, *ROW), np.float32)
     np.testing.assert_array_equal(model.predict(rows), rows.reshape(2, -1))
-    with pytest.raises(
-        UnsupportedError, match=rf"'mine': foldnet does not train with {name} yet.*before fit"
-    ):
-        model.fit(rows, rows.reshape(2, -1), verbose=0)
+    if name in NOT_TRAINED:
+        with pytest.raises(
+            UnsupportedError, match=rf"'mine': foldnet does not train with {name} yet.*before fit"
+        ):
+            model.fit(rows, rows.reshape(2, -1), verbose=0)
     quiet = Model(x, layers.Flatten()(LAYERS[name](**IMAGE_CHANGES[name])(x, training=False)))
     quiet.compile("sgd", "mse")
     quiet.fit(rows, rows.reshape(2, -1), verbose=0)
 
 
 def test_sizes_that_keras_s_releases_make_differently_are_refused():
-    with pytest.raises(UnsupportedError, match=r"'mine'.*\(2, 3\).*\(4, 5\).*CenterCrop"):
-        layers.RandomCrop(2, 3, name="mine")(layers.Input((4, 5, 3)))
+    x = layers.Input((4, 5, 3))
+    network = Model(x, layers.Flatten()(layers.RandomCrop(2, 3, name="mine")(x)))
+    assert network.outputs[0].shape == (None, 18)
+    network.compile("sgd", "mse")
+    rows, y = np.ones((2, 4, 5, 3), np.float32), np.ones((2, 18), np.float32)
+    outer = Model(x, network(x))
+    outer.compile("sgd", "mse")
+    for use in (
+        lambda: lower(network),
+        lambda: network.predict(rows),
+        lambda: network.evaluate(rows, y),
+        lambda: outer.evaluate(rows, y),
+        lambda: network.fit(rows, y, validation_split=0.5, verbose=0),
+        lambda: network.fit(rows, y, validation_data=(rows, y), verbose=0),
+    ):
+        with pytest.raises(UnsupportedError, match=r"mine'.*\(2, 3\).*\(4, 5\).*CenterCrop"):
+            use()
+    network.fit(rows, y, verbose=0)
     with pytest.raises(ConfigError, match=r"mine.*3 channels"):
         layers.RandomColorDegeneration(0.2, name="mine")(layers.Input((4, 5, 2)))
     for shape in [(4,), (2, 4, 5, 3)]:

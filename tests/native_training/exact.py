@@ -20,7 +20,7 @@ from foldnet import Model, layers
 from foldnet.engines.native import cache
 from foldnet.engines.native.training.program import NativeTraining, _Buffers
 from foldnet.engines.native.training.writer import BatchWriter
-from tests.native_training import programs, test_blocks, test_gradients
+from tests.native_training import programs, test_blocks, test_gradients, test_image_changes
 from tests.native_training.test_fit import of_every_kind, wide
 
 
@@ -61,6 +61,8 @@ CASES = {
     "convolutions, wide": lambda: programs.program(convolutions(40)),
     "recurrent": lambda: programs.program(recurrent()),
     "recurrent and wide": lambda: programs.program(recurrent(70)),
+    "changed images": lambda: programs.program(test_image_changes.narrow()),
+    "changed images, wide": lambda: programs.program(test_image_changes.wide()),
     **{c.__name__: lambda c=c: test_gradients.made(c)[0] for c in test_gradients.CASES},
 }
 

@@ -12,7 +12,7 @@ from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.native.training.source import source
 from foldnet.errors import CompileError
 from foldnet.system import posix
-from tests.native_training import programs
+from tests.native_training import programs, test_image_changes
 from tests.support.compilers import COMPILERS, compile_once, march
 from tests.support.compiling import QUICK, as_shipped
 
@@ -51,6 +51,11 @@ def blocks():
     """Narrow, without statistics: threads take blocks of rows."""
     network = Sequential([layers.Input((6,)), layers.Dense(24, "gelu"), layers.Dense(2)])
     return programs.program(network, update=programs.adam())
+
+
+def images():
+    """Changed at random."""
+    return programs.program(test_image_changes.wide())
 
 
 MADE = {made.__name__: made for made in (narrow, shared, blocks)}
@@ -93,12 +98,12 @@ def test_two_units_have_the_bits_of_one(kind, monkeypatch, ran, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kind", [*MADE.values(), images], ids=lambda made: made.__name__)
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_each_unit_compiles_without_warnings(kind, name, tmp_path):
     if name not in COMPILERS:
         pytest.skip(f"there is no {name}")
-    code = source(MADE[kind]()).code
+    code = source(kind()).code
     for unit in (1, 2):
         # Small functions are in both, whether a unit calls them or not.
         command = [*COMPILERS[name], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"]

@@ -36,6 +36,7 @@ from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Fold
 from foldnet.operations.kernels import StepContext
 from foldnet.operations.scan.op import TrainedScan
+from foldnet.operations.warping.op import MapImage
 from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
 from tests.export.export_stranger import predictions
@@ -219,6 +220,9 @@ def gradient(op, cases, tools):
         alone = gradient_values.program([case])
         exact = gradient_values.exact(alone, [case])
         for name, direction, slope in gradient_values.differences(alone, [case]):
+            if isinstance(case.op, MapImage) and name.endswith(" x1"):  # a map, which is taken for constant
+                assert not exact[name].any(), name
+                continue
             total = exact.get(name, np.zeros(()))
             assert abs((total * direction).sum() - slope) <= 1e-5 * max(1, np.abs(total).sum()), name
 

@@ -109,33 +109,37 @@ from foldnet.layers.pooling import (
     MaxPooling3D,
 )
 from foldnet.layers.preprocessing import Normalization, Rescaling
+from foldnet.layers.random_colors import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomErasing,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPosterization,
+    RandomSaturation,
+    RandomSharpness,
+    Solarization,
+)
 from foldnet.layers.random_images import (
+    RandomCrop,
+    RandomElasticTransform,
+    RandomFlip,
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from foldnet.layers.random_mixes import (
     AugMix,
     CutMix,
     MaxNumBoundingBoxes,
     MixUp,
     RandAugment,
-    RandomBrightness,
-    RandomColorDegeneration,
-    RandomColorJitter,
-    RandomContrast,
-    RandomCrop,
-    RandomElasticTransform,
-    RandomErasing,
-    RandomFlip,
-    RandomGaussianBlur,
-    RandomGrayscale,
-    RandomHue,
-    RandomInvert,
-    RandomPerspective,
-    RandomPosterization,
-    RandomRotation,
-    RandomSaturation,
-    RandomSharpness,
-    RandomShear,
-    RandomTranslation,
-    RandomZoom,
-    Solarization,
 )
 from foldnet.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from foldnet.layers.refusals import NOT_HERE

@@ -1,19 +1,24 @@
 """Random changes of images: only in training, without effect at prediction time.
 
 Each class is its description and a table of Keras's arguments: kind and default of each. The base class makes
-constructor and documentation of that. The classes are in ``random_images.py``.
+constructor and documentation of that. The classes are in ``random_images.py``, ``random_colors.py`` and
+``random_mixes.py``.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph.op import Row
 from foldnet.layers.base import Layer
+from foldnet.layers.drawing import Draws, part
 from foldnet.layers.tensors import Shape
-from foldnet.operations.structure.op import Identity
+from foldnet.operations.chance.op import InTraining
+from foldnet.operations.expression import Expression, emitted
+from foldnet.operations.structure.op import Concatenate, Identity
 from foldnet.setting_types import (
     COUNT,
     DATA_FORMAT,
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
 Pair = tuple[float, float]
+Strength = float | Pair
+"""A strength as it was given: one number for both directions, or the smallest and the largest."""
 Argument = tuple[Kind, object]
 """The kind of an argument, and its default; ``REQUIRED`` if it has none."""
 REQUIRED = inspect.Parameter.empty
@@ -62,6 +69,28 @@ def kept_factor(item: Kind) -> Kind:
         f"{item.words}, or a pair of them",
         lambda value: _pair(item, value) if isinstance(value, tuple | list) else item.read(value),
     )
+
+
+def around(strength: Strength) -> Pair:
+    """The smallest and the largest of a strength that is stored as it was given."""
+    if isinstance(strength, tuple | list):
+        low, high = sorted(strength)
+        return low, high
+    return -abs(strength), abs(strength)
+
+
+def known_sizes(layer: str, x: Expression) -> Row:
+    """The shape of an image.
+
+    Raises:
+        UnsupportedError: it is not known yet.
+    """
+    if None in x.shape[1:]:
+        raise UnsupportedError(
+            f"layer {layer!r} is trained on images of known sizes, and was given shape {x.shape}. Give Input the "
+            "height and the width"
+        )
+    return tuple(int(n or 0) for n in x.shape[1:])
 
 
 def _shear(value: Any) -> Pair:
@@ -163,7 +192,8 @@ def _constructor(cls: type[Augmentation]) -> Callable[..., None]:
 class Augmentation(Layer):
     """Base class of random changes of images in training.
 
-    At prediction time, the result is the input. foldnet does not train with these layers yet, and refuses it by name.
+    At prediction time, the result is the input. In training it is what ``changed`` makes of that; layers without it are
+    refused by name.
 
     Attributes:
         arguments: Keras's arguments: kind and default of each.
@@ -246,15 +276,72 @@ class Augmentation(Layer):
             )
         return shape
 
-    def lower(self, b: Lowering, *inputs: str) -> str:
-        """The input itself.
+    @property
+    def spatial_axes(self) -> tuple[int, int]:
+        """The axes of height and width, batch axis counted."""
+        return (2, 3) if self.data_format == "channels_first" else (1, 2)
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of channels, batch axis counted."""
+        return 1 if self.data_format == "channels_first" else 3
+
+    def colors(self, x: Any) -> list[Any]:
+        """Red, green and blue of images.
 
         Raises:
-            UnsupportedError: in training.
+            ConfigError: they have other channels.
         """
-        if b.trains and b.call_training is not False:
-            raise UnsupportedError(
-                f"layer {self.name!r}: foldnet does not train with {type(self).__name__} yet. Change the images before "
-                "fit, or train in Keras and load the file to predict, or call the layer with training=False"
+        if x.shape[self.channel_axis] != 3:
+            raise ConfigError(
+                f"layer {self.name!r}: in training, {type(self).__name__} takes images of 3 channels, and was given "
+                f"shape {x.shape}"
             )
-        return b.emit(Identity(), b.float(inputs[0]))
+        return [part(x, self.channel_axis, k, 1) for k in range(3)]
+
+    def joined(self, colors: Sequence[Any]) -> Any:
+        """Images of red, green and blue."""
+        return emitted(Concatenate(self.channel_axis), *colors)
+
+    def grey(self, x: Any) -> Any:
+        """Images in grey, with one channel; those of one channel as they are."""
+        if x.shape[self.channel_axis] == 1:
+            return x
+        red, green, blue = self.colors(x)
+        return red * 0.2989 + green * 0.587 + blue * 0.114
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Images as training changes them.
+
+        Args:
+            x: the images, (batch, height, width, channels) or (batch, channels, height, width).
+            draws: gives random numbers.
+
+        Raises:
+            UnsupportedError: foldnet does not make this change.
+        """
+        raise UnsupportedError(
+            f"layer {self.name!r}: foldnet does not train with {type(self).__name__} yet. Change the images before "
+            "fit, or train in Keras and load the file to predict, or call the layer with training=False"
+        )
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The input itself; in training, it is changed.
+
+        Raises:
+            UnsupportedError: a change that foldnet does not make, data without images of their own in each row, or what
+                only training computes.
+        """
+        x = b.float(inputs[0])
+        images = Expression(b, x)
+        if not b.trains or b.call_training is False:
+            if reason := self.only_trains(images.shape):
+                raise UnsupportedError(f"layer {self.name!r}: {reason}")
+            return b.emit(Identity(), x)
+        if images.ndim != 4:
+            raise UnsupportedError(
+                f"layer {self.name!r}: in training, Keras takes data of shape {images.shape} for a single image, whose "
+                "height is the batch. Give the data a fourth axis, for channels, or call the layer with training=False"
+            )
+        found = self.changed(images, Draws(b))
+        return b.emit(InTraining(), found.value, x) if found.shape == images.shape else str(found.value)

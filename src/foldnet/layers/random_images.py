@@ -1,10 +1,11 @@
-"""The random changes of images that Keras has; see ``augmentation.py``."""
+"""Random changes of the positions of images; see ``augmentation.py``."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from math import pi
+from typing import Any, ClassVar
 
-from foldnet.errors import UnsupportedError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers.augmentation import (
     ANY_SEED,
     FILL_MODE,
@@ -12,22 +13,27 @@ from foldnet.layers.augmentation import (
     FORMAT,
     INTERPOLATION,
     MOVE,
-    ODD,
     REQUIRED,
-    SHARE,
     SHEAR,
     SIGNED,
-    SORTED_VALUES,
     UNSIGNED,
     VALUES,
     ZOOM,
     Argument,
     Augmentation,
-    factor,
-    kept_factor,
+    Pair,
+    Strength,
+    around,
+    known_sizes,
 )
+from foldnet.layers.drawing import Draws, Map, flipped, part, side_by_side, where
 from foldnet.layers.tensors import Shape
-from foldnet.setting_types import COUNT, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, WHOLE, choice, number
+from foldnet.operations.expression import binary, emitted, unary
+from foldnet.operations.warping.op import FillMode, MapImage, Origin, PickMode
+from foldnet.setting_types import COUNT, FRACTION, choice
+
+ONE = (1,)
+"""The shape of one number for each image in a map."""
 
 
 class RandomFlip(Augmentation):
@@ -39,8 +45,39 @@ class RandomFlip(Augmentation):
         "data_format": FORMAT,
     }
 
+    mode: str
 
-class RandomRotation(Augmentation):
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Half of the images from back to front, along one axis or along both at once."""
+        names = zip(("vertical", "horizontal"), self.spatial_axes, strict=True)
+        turned = flipped(x, [axis for name, axis in names if name in self.mode])
+        return where(draws.uniform(0, 1) <= 0.5, turned, x)
+
+
+class Mapped(Augmentation):
+    """Base class of changes that move the positions of images.
+
+    Attributes:
+        origin: what maps are around.
+    """
+
+    origin: ClassVar[Origin] = "center"
+    interpolation: PickMode
+    fill_mode: FillMode
+    fill_value: float
+
+    def map(self, draws: Draws) -> Map:
+        """The six numbers of a map for each image, see ``MapImage``."""
+        raise ConfigError(f"{type(self).__name__} must define its maps")  # every subclass defines it
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """The images at mapped positions."""
+        first = self.data_format == "channels_first"
+        op = MapImage(self.interpolation, self.fill_mode, self.fill_value, first, self.origin)
+        return emitted(op, x, side_by_side(*self.map(draws)))
+
+
+class RandomRotation(Mapped):
     """In training, turns images by a random share of a full turn: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -48,8 +85,17 @@ class RandomRotation(Augmentation):
         "fill_value": FILL_VALUE, "data_format": FORMAT,
     }  # fmt: skip
 
+    factor: Pair
 
-class RandomTranslation(Augmentation):
+    def map(self, draws: Draws) -> Map:
+        """Turned around the center."""
+        low, high = self.factor
+        angle = draws.uniform(low * 360, high * 360, ONE) * (pi / 180)
+        cos, sin = unary("cos", angle), unary("sin", angle)
+        return cos, sin, -sin, cos, 0, 0
+
+
+class RandomTranslation(Mapped):
     """In training, moves images by random shares of their size: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -57,8 +103,16 @@ class RandomTranslation(Augmentation):
         "interpolation": INTERPOLATION, "seed": ANY_SEED, "fill_value": FILL_VALUE, "data_format": FORMAT,
     }  # fmt: skip
 
+    height_factor: Strength
+    width_factor: Strength
 
-class RandomZoom(Augmentation):
+    def map(self, draws: Draws) -> Map:
+        """Moved down and to the right."""
+        down, right = (draws.uniform(*around(f), ONE) for f in (self.height_factor, self.width_factor))
+        return 1, 0, 0, 1, -down, -right
+
+
+class RandomZoom(Mapped):
     """In training, enlarges or shrinks images at random: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -66,8 +120,20 @@ class RandomZoom(Augmentation):
         "interpolation": INTERPOLATION, "seed": ANY_SEED, "fill_value": FILL_VALUE, "data_format": FORMAT,
     }  # fmt: skip
 
+    height_factor: Strength
+    width_factor: Strength | None
 
-class RandomShear(Augmentation):
+    def map(self, draws: Draws) -> Map:
+        """Enlarged or shrunk around the center, along both axes by the same if the width has no factor of its own."""
+        low, high = around(self.height_factor)
+        height = width = draws.uniform(1 + low, 1 + high, ONE)
+        if self.width_factor is not None:
+            low, high = around(self.width_factor)
+            width = draws.uniform(1 + low, 1 + high, ONE)
+        return height, 0, 0, width, 0, 0
+
+
+class RandomShear(Mapped):
     """In training, shears images at random: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -77,6 +143,16 @@ class RandomShear(Augmentation):
         "seed": ANY_SEED,
     }  # fmt: skip
 
+    origin: ClassVar[Origin] = "corner"
+    x_factor: Pair
+    y_factor: Pair
+
+    def map(self, draws: Draws) -> Map:
+        """Sheared from the first corner on, half of them the other way."""
+        way = where(draws.uniform(0, 1, ONE) > 0.5, -1.0, 1.0)
+        y, x = (draws.uniform(*f, ONE) * way for f in (self.y_factor, self.x_factor))
+        return 1, y, x, 1, 0, 0
+
 
 class RandomPerspective(Augmentation):
     """In training, shows images in a random perspective: (batch, height, width, channels)."""
@@ -85,6 +161,36 @@ class RandomPerspective(Augmentation):
         "factor": (UNSIGNED, 1.0), "scale": (FRACTION, 1.0), "interpolation": INTERPOLATION, "fill_value": FILL_VALUE,
         "seed": ANY_SEED, "data_format": FORMAT,
     }  # fmt: skip
+
+    factor: Pair
+    scale: float
+    interpolation: PickMode
+    fill_value: float
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Some images with three corners moved away from the first one or towards it, in perspective.
+
+        With the corners at ``(a w, 0)``, ``(0, b h)`` and ``(c w, d h)``, of the images' last positions w and h, the
+        result at (x, y) is the image at ``((p + 1/a) x, (q + 1/b) y) / (p x/w + q y/h + 1)``, where
+        ``p = (d/b - 1) / c`` and ``q = (c/a - 1) / d``: the map that brings the corners back.
+
+        Raises:
+            UnsupportedError: images of one row or one column, which have no such map.
+        """
+        row, moved = known_sizes(self.name, x), draws.happens(*self.factor)
+        height, width = (row[axis - 1] - 1 for axis in self.spatial_axes)
+        if not height or not width:
+            raise UnsupportedError(
+                f"layer {self.name!r}: RandomPerspective needs two rows and two columns, and was given images of shape "
+                f"{row}. Leave it out"
+            )
+        corners = draws.uniform(-0.5 * self.scale, 0.5 * self.scale, (8,)) + 1
+        a, b, c, d = (part(corners, 1, k, 1) for k in (2, 5, 6, 7))
+        p, q = (d / b - 1) / c, (c / a - 1) / d
+        numbers = side_by_side(q + 1 / b, 0, 0, p + 1 / a, 0, 0, q / height, p / width)
+        first = self.data_format == "channels_first"
+        op = MapImage(self.interpolation, "constant", self.fill_value, first, "corner")
+        return where(moved, emitted(op, x, numbers), x)
 
 
 class RandomElasticTransform(Augmentation):
@@ -96,165 +202,11 @@ class RandomElasticTransform(Augmentation):
     }  # fmt: skip
 
 
-class RandomErasing(Augmentation):
-    """In training, covers a random rectangle of images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "scale": (UNSIGNED, (0.02, 0.33)), "fill_value": (NUMBER.or_none(), None),
-        "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandomGaussianBlur(Augmentation):
-    """In training, blurs images at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "kernel_size": (ODD, 3),
-        "sigma": (UNSIGNED, 1.0), "value_range": VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomBrightness(Augmentation):
-    """In training, adds a random number to all values of an image: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomContrast(Augmentation):
-    """In training, changes the contrast of images at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": VALUES, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomSaturation(Augmentation):
-    """In training, changes the saturation of colours at random: (batch, height, width, 3)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomHue(Augmentation):
-    """In training, changes the hue of colours at random: (batch, height, width, 3)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomSharpness(Augmentation):
-    """In training, makes images sharper or softer at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomColorDegeneration(Augmentation):
-    """In training, takes colour out of images at random: (batch, height, width, 3)."""
-
-    channels = 3
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomColorJitter(Augmentation):
-    """In training, changes brightness, contrast, saturation and hue at random: (batch, height, width, 3)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "value_range": VALUES, "brightness_factor": (kept_factor(number(-1, 1)).or_none(), None),
-        "contrast_factor": (kept_factor(FRACTION).or_none(), None),
-        "saturation_factor": (kept_factor(number(-1, 1)).or_none(), None),
-        "hue_factor": (kept_factor(FRACTION).or_none(), None), "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandomGrayscale(Augmentation):
-    """In training, takes the colour out of some images: (batch, height, width, 3)."""
-
-    not_stored = frozenset({"seed"})
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (FRACTION, 0.5), "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class RandomInvert(Augmentation):
-    """In training, inverts the values of some images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandomPosterization(Augmentation):
-    """In training, leaves values fewer bits at random: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (factor(1, 8), REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class Solarization(Augmentation):
-    """In training, adds a number and inverts values above a threshold: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "addition_factor": (SHARE, 0.0), "threshold_factor": (SHARE, 0.0), "value_range": SORTED_VALUES,
-        "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class CutMix(Augmentation):
-    """In training, puts parts of some images into others: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, 1.0), "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class MixUp(Augmentation):
-    """In training, mixes images with others: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "alpha": (NOT_NEGATIVE, 0.2), "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-
-class AugMix(Augmentation):
-    """In training, mixes chains of random changes of images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "value_range": VALUES, "num_chains": (COUNT, 3), "chain_depth": (COUNT, 3), "factor": (UNSIGNED, 0.3),
-        "alpha": (NOT_NEGATIVE, 1.0), "all_ops": (FLAG, True), "interpolation": INTERPOLATION, "seed": ANY_SEED,
-        "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class RandAugment(Augmentation):
-    """In training, makes several random changes of images: (batch, height, width, channels)."""
-
-    arguments: ClassVar[dict[str, Argument]] = {
-        "value_range": VALUES, "num_ops": (COUNT, 2), "factor": (UNSIGNED, 0.5), "interpolation": INTERPOLATION,
-        "seed": ANY_SEED, "data_format": FORMAT,
-    }  # fmt: skip
-
-
-class MaxNumBoundingBoxes(Augmentation):
-    """Sets how many boxes come with an image in a data set; images do not change: (batch, height, width, channels)."""
-
-    not_stored = frozenset({"fill_value"})
-    arguments: ClassVar[dict[str, Argument]] = {"max_number": (WHOLE, REQUIRED), "fill_value": (NUMBER, -1)}
-
-
 class RandomCrop(Augmentation):
-    """In training, cuts a random part out of images: (batch, height, width, channels).
+    """In training, cuts a random part out of images, the same of all in a batch: (batch, height, width, channels).
 
     At prediction time Keras 3 gives back the whole image, although it says that its size is that of the part. So
-    foldnet takes images that have this size already, and refuses others; ``CenterCrop`` cuts out the middle.
+    foldnet predicts only if images have this size already; ``CenterCrop`` cuts out the middle.
     """
 
     height: int
@@ -266,17 +218,48 @@ class RandomCrop(Augmentation):
     }  # fmt: skip
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape.
+        """The input's shape with the size of the part."""
+        shape = list(super().compute_output_shape(*input_shapes))
+        row, column = (-2, -1) if self.data_format == "channels_first" else (-3, -2)
+        shape[row], shape[column] = self.height, self.width
+        return tuple(shape)
+
+    def only_trains(self, *input_shapes: Shape) -> str:
+        """Why images of this shape are not predicted; "" if they have the size of the part."""
+        shape = input_shapes[0]
+        size = shape[-2:] if self.data_format == "channels_first" else shape[-3:-1]
+        wanted = (self.height, self.width)
+        if size == wanted:
+            return ""
+        return (
+            f"a RandomCrop to {wanted} is given images of {size}, and Keras's releases differ in what it does with "
+            "them at prediction time. Fit without validation data, and predict with a network of the same layers that "
+            "has a CenterCrop or a Resizing in its place"
+        )
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """A part from a place that is drawn for the batch; from the middle if an axis has the part's size already.
 
         Raises:
-            UnsupportedError: images of another size.
+            UnsupportedError: images that are smaller than the part.
         """
-        shape = super().compute_output_shape(*input_shapes)
-        channels_first = self.data_format == "channels_first"
-        size, wanted = (shape[-2:] if channels_first else shape[-3:-1]), (self.height, self.width)
-        if size != wanted:
+        row, axes = known_sizes(self.name, x), self.spatial_axes
+        spare = [row[axis - 1] - n for axis, n in zip(axes, (self.height, self.width), strict=True)]
+        if min(spare) < 0:
             raise UnsupportedError(
-                f"layer {self.name!r}: a RandomCrop to {wanted} is given images of {size}, and Keras's releases differ "
-                "in what it does with them at prediction time. Put a CenterCrop or a Resizing in its place"
+                f"layer {self.name!r}: a RandomCrop to {(self.height, self.width)} is given images of shape {row}, "
+                "which Keras enlarges. Put a Resizing ahead of it"
             )
-        return shape
+        starts = [n // 2 for n in spare]
+        if min(spare) > 0:
+            places = [unary("floor", draws.uniform(0, n + 1, ONE, shared=True)) for n in spare]
+            down, right = (
+                binary("minimum", p, n) / (n + m)
+                for p, n, m in zip(places, spare, (self.height, self.width), strict=True)
+            )
+            first = self.data_format == "channels_first"
+            x = emitted(MapImage("nearest", "nearest", 0.0, first), x, side_by_side(1, 0, 0, 1, down, right))
+            starts = [0, 0]
+        for axis, start, count in zip(axes, starts, (self.height, self.width), strict=True):
+            x = part(x, axis, start, count)
+        return x

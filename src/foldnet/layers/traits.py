@@ -178,6 +178,10 @@ class Traits:
         """
         return None
 
+    def only_trains(self, *input_shapes: Shape) -> str:
+        """Why it computes only training steps on inputs of these shapes; "" if it predicts, too."""
+        return ""
+
     def amount(self) -> float:
         """The strength of its random changes in training; 0 for none."""
         return 0.0

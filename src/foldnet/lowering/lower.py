@@ -427,8 +427,13 @@ def check_can_evaluate(network: Network) -> None:
     """Refuse to evaluate or validate a network for which Keras's releases compute different results.
 
     Raises:
-        UnsupportedError: the network calls a layer with ``training=True``.
+        UnsupportedError: the network calls a layer with ``training=True``, or on what it computes only in training.
     """
+    for call in network.graph_calls:
+        if isinstance(call.layer, Network):
+            check_can_evaluate(call.layer)
+        elif reason := call.layer.only_trains(*(t.shape for t in call.inputs)):
+            raise UnsupportedError(f"layer {call.layer.name!r}: {reason}")
     if found := training_calls(network):
         raise UnsupportedError(
             f"layer {found[0]!r} was called with training=True in the model itself. Keras's releases differ on whether "

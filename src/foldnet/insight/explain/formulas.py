@@ -332,9 +332,8 @@ def _key_text(key: object) -> str:
 
 
 def _augmentation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
-    return Formula(
-        _description(layer).removeprefix("In training, "), "y = x: images do not change at prediction time"
-    )
+    same = "y = x: images do not change at prediction time"
+    return Formula(_description(layer).removeprefix("In training, "), layer.only_trains(*shapes) or same)
 
 
 FORMULAS: dict[str, Write] = {

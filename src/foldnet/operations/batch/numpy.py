@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod, sqrt
 from typing import assert_never
 
@@ -141,21 +141,21 @@ def drop_change(op: Drop, context: StepContext, x: Array) -> tuple[Array, Array]
     if op.rows not in (None, len(x)):
         raise InputError(wrong_rows(op.rows, len(x)))
     shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
-    # Each row of the mask starts at a new block of four numbers, so that rows can be drawn in parallel.
     rows, width = shape[0], prod(shape[1:])
-    padded = -(-width // 4) * 4
-    count = rows * padded
 
-    def mask(drawn: Array) -> Array:
-        return drawn.reshape(rows, padded)[:, :width].reshape(shape)
+    def mask(draw: Callable[..., Array], *settings: float) -> Array:
+        def numbers(count: int) -> Array:
+            return draw(context.seed, op.stream, context.step, count, *settings)
+
+        return philox.of_rows(numbers, rows, width).reshape(shape)
 
     one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
     if op.kind == "gaussian_noise" or op.kind == "gaussian_dropout":
-        noise = mask(philox.normal(context.seed, op.stream, context.step, count))
+        noise = mask(philox.normal)
         if op.kind == "gaussian_noise":
             return one, (noise * op.rate).astype(x.dtype)
         return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
-    gone = mask(philox.dropped(context.seed, op.stream, context.step, count, op.rate))
+    gone = mask(philox.dropped, op.rate)
     match op.kind:
         case "dropout":
             scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)

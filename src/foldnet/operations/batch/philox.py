@@ -7,6 +7,8 @@ is lane ``i % 4`` of block ``i // 4``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from foldnet.arrays import Array
@@ -55,6 +57,29 @@ def normal(seed: int, stream: int, step: int, count: int) -> Array:
     radius = np.sqrt(-2.0 * np.log((pairs[:, 0] + 1.0) / 2.0**24))
     angle = 2.0 * np.pi * pairs[:, 1] / 2.0**24
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
+
+
+def uniform(seed: int, stream: int, step: int, count: int) -> Array:
+    """Uniform float64 numbers from 0 on and below 1, of 24 bits: ``(a >> 8) / 2**24``."""
+    return (bits(seed, stream, step, count) >> np.uint32(8)).astype(np.float64) / 2.0**24
+
+
+DISTRIBUTIONS = {"uniform": uniform, "normal": normal}
+"""By name, what gives the numbers of a distribution."""
+
+
+def of_rows(numbers: Callable[[int], Array], rows: int, width: int) -> Array:
+    """``width`` numbers for each row, (rows, width).
+
+    Each row starts at a new block of four numbers, so that rows can be drawn in parallel.
+
+    Args:
+        numbers: gives so many numbers.
+        rows: how many rows there are.
+        width: how many numbers each has.
+    """
+    padded = -(-width // 4) * 4
+    return numbers(rows * padded).reshape(rows, padded)[:, :width]
 
 
 def permutation(seed: int, stream: int, step: int, count: int) -> Array:

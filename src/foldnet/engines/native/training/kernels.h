@@ -171,7 +171,8 @@ static inline void choose(float *to, VI x, uint32_t last, float yes, float no) {
 /* Elements 4 * lo up to 4 * hi of R rows are all ones, their addends zeros: what a Drop does outside training. */
 static inline void unchanged(float *factor, float *addend, long count, long R, long lo, long hi) {
   for (long r = lo * 4 * R; r < hi * 4 * R && r < count * R; r += 16) {
-    STORE(factor + r, SPREAD(1.0f));
+    if (factor)
+      STORE(factor + r, SPREAD(1.0f));
     if (addend)
       STORE(addend + r, SPREAD(0.0f));
   }
@@ -214,13 +215,40 @@ static void random_choice(float *factor, float *addend, long count, long row, lo
     }
 }
 
-/* The same by normal numbers: factors around 1, or addends around 0 where there are any. */
+/* Elements 4 * lo up to 4 * hi of R rows: numbers from 0 on and below 1; zeros outside training. */
+static void random_uniforms(float *to, long count, long row, long R, long each, long lo, long hi, int training,
+                            uint64_t step, Key key) {
+  const long quads = (count + 3) / 4;
+  uint64_t keys[20];
+  if (!training) {
+    unchanged(NULL, to, count, R, lo, hi);
+    return;
+  }
+  key_schedule(keys, key);
+  for (long first = 0; first < R; first += 32)
+    for (long q = lo; q < hi; q++) {
+      VI drawn[8];
+      row_numbers(drawn, row + first, each, quads, q, step, keys);
+      for (long k = 0; k < 8; k++) {
+        const long element = q * 4 + k % 4, r = first + k / 4 * 16;
+        if (element >= count || r >= R)
+          continue;
+        float numbers[16];
+        for (int l = 0; l < 16; l++)
+          numbers[l] = (float)((uint32_t)drawn[k][l] >> 8) * 5.96046448e-8f;
+        STORE(to + element * R + r, LOAD(numbers));
+      }
+    }
+}
+
+/* The numbers of a Drop by normal ones: factors around 1, or addends around 0 where there are any. Without factors, the
+   normal numbers themselves. */
 static void random_normals(float *factor, float *addend, long count, long row, long R, long each, long lo, long hi,
                            int training, uint64_t step, Key key, float spread) {
   const long quads = (count + 3) / 4;
   float *const to = addend ? addend : factor;
   uint64_t keys[20];
-  if (!training || addend)
+  if (!training || (addend && factor))
     unchanged(factor, addend, count, R, lo, hi);
   if (!training)
     return;
@@ -249,6 +277,120 @@ static void random_normals(float *factor, float *addend, long count, long row, l
           STORE(to + (element + 1) * R + r, LOAD(two));
       }
     }
+}
+
+/* The places within an axis of size n that stand for 16 whole numbers anywhere; -1 for none. Fill modes: 0 reflect, 1 wrap,
+   2 nearest, 3 constant. Whatever is given, a place is on the axis: lanes past the last row may hold anything. */
+static inline void places_on_axis(int32_t *place, const float *at, float n, int fill) {
+  float on[16] __attribute__((aligned(64)));
+  FREELY for (int l = 0; l < 16; l++)
+    on[l] = at[l];
+  if (fill == 1)
+    FREELY for (int l = 0; l < 16; l++)
+      on[l] -= n * floorf(on[l] / n);
+  if (fill == 0)
+    FREELY for (int l = 0; l < 16; l++) {
+      const float within = on[l] - 2.0f * n * floorf(on[l] / (2.0f * n));
+      on[l] = within < n ? within : 2.0f * n - 1.0f - within;
+    }
+  FREELY for (int l = 0; l < 16; l++) {
+    const float least = on[l] > 0.0f ? on[l] : 0.0f;
+    place[l] = (int32_t)(least < n ? least : n - 1.0f);
+  }
+  if (fill == 3)
+    FREELY for (int l = 0; l < 16; l++)
+      place[l] = at[l] >= 0.0f && at[l] < n ? place[l] : -1;
+}
+
+/* For 16 coordinates on an axis of size n the places that are read, up to two, and the weight of each. Where a perspective
+   has its horizon, a coordinate is infinite, or none; it is far beyond the borders then. */
+static inline void places_around(int32_t place[2][16], float weight[2][16], const float *coordinate, float n, int nearest,
+                                 int fill) {
+  float first[16] __attribute__((aligned(64))), second[16] __attribute__((aligned(64)));
+  FREELY for (int l = 0; l < 16; l++) {
+    const float at = fabsf(coordinate[l]) < 1073741824.0f ? coordinate[l] : -1073741824.0f;
+    const float whole = truncf(at), rest = at - whole, below = floorf(at);
+    const float away = (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
+    first[l] = nearest ? whole + away : below;
+    second[l] = below + 1.0f;
+    weight[1][l] = nearest ? 0.0f : at - below;
+    weight[0][l] = 1.0f - weight[1][l];
+  }
+  places_on_axis(place[0], first, n, fill);
+  if (!nearest)
+    places_on_axis(place[1], second, n, fill);
+}
+
+/* What the position (y, x) of images reads for 16 rows, see MapImage: one place or four, -1 for those beyond the borders,
+   and the weight of each. Gives how many. */
+static inline int places_read(int32_t place[4][16], float weight[4][16], const float *map, long R, float y, float x,
+                              long height, long width, float cy, float cx, int nearest, int fill) {
+  const float h = (float)height, w = (float)width, y0 = y - cy, x0 = x - cx;
+  float row_at[16] __attribute__((aligned(64))), column_at[16] __attribute__((aligned(64)));
+  float down[2][16], right[2][16];
+  int32_t row[2][16], column[2][16];
+  FREELY for (int l = 0; l < 16; l++) {
+    const float distance = 1.0f + map[6 * R + l] * y0 + map[7 * R + l] * x0;
+    row_at[l] = (map[l] * y0 + map[R + l] * x0 + map[4 * R + l] * h) / distance + cy;
+    column_at[l] = (map[2 * R + l] * y0 + map[3 * R + l] * x0 + map[5 * R + l] * w) / distance + cx;
+  }
+  places_around(row, down, row_at, h, nearest, fill);
+  places_around(column, right, column_at, w, nearest, fill);
+  const int count = nearest ? 1 : 4;
+  for (int k = 0; k < count; k++)
+    FREELY for (int l = 0; l < 16; l++) {
+      const int32_t at = row[k / 2][l] * (int32_t)width + column[k % 2][l];
+      place[k][l] = row[k / 2][l] < 0 || column[k % 2][l] < 0 ? -1 : at;
+      weight[k][l] = down[k / 2][l] * right[k % 2][l];
+    }
+  return count;
+}
+
+/* Images at mapped positions; positions lo to hi. Neighbouring positions lie `of_position` elements apart, channels
+   `of_channel`. */
+static void map_images(const float *x, const float *map, float *y, long height, long width, long channels, long of_position,
+                       long of_channel, float cy, float cx, int nearest, int fill, float value, long R, long lo, long hi) {
+  for (long p = lo; p < hi; p++)
+    for (long r = 0; r < R; r += 16) {
+      int32_t place[4][16];
+      float weight[4][16];
+      const int count = places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx,
+                                    nearest, fill);
+      for (long c = 0; c < channels; c++) {
+        const float *from = x + c * of_channel * R + r;
+        float *to = y + (p * of_position + c * of_channel) * R + r, sum[16] = {0};
+        for (int k = 0; k < count; k++)
+          FREELY for (int l = 0; l < 16; l++) {
+            const int32_t at = place[k][l];
+            const float here = from[(at < 0 ? 0 : at) * of_position * R + l];
+            sum[l] += weight[k][l] * (at < 0 ? value : here);
+          }
+        STORE(to, LOAD(sum));
+      }
+    }
+}
+
+/* The gradient on the images: what each position has, added up at the places that it reads; rows 16 * lo to 16 * hi. */
+static void map_images_back(const float *g, const float *map, float *to, long height, long width, long channels,
+                            long of_position, long of_channel, float cy, float cx, int nearest, int fill, long R, long lo,
+                            long hi) {
+  for (long r = lo * 16; r < hi * 16; r += 16) {
+    for (long i = 0; i < height * width * channels; i++)
+      STORE(to + i * R + r, SPREAD(0.0f));
+    for (long p = 0; p < height * width; p++) {
+      int32_t place[4][16];
+      float weight[4][16];
+      const int count = places_read(place, weight, map + r, R, (float)(p / width), (float)(p % width), height, width, cy, cx,
+                                    nearest, fill);
+      for (long c = 0; c < channels; c++) {
+        const float *own = g + (p * of_position + c * of_channel) * R + r;
+        for (int k = 0; k < count; k++)
+          FREELY for (int l = 0; l < 16; l++)
+            if (place[k][l] >= 0)
+              to[(place[k][l] * of_position + c * of_channel) * R + r + l] += weight[k][l] * own[l];
+      }
+    }
+  }
 }
 
 /* Adds gradients to the rows of a table that were looked up by their numbers. */

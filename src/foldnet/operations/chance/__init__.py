@@ -1,0 +1,1 @@
+"""Operations of training programs that draw random numbers, and that tell training from evaluation."""

@@ -1,0 +1,16 @@
+"""Gradients of what is random or differs between training and evaluation."""
+
+from __future__ import annotations
+
+from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
+from foldnet.operations.chance.op import Draw, InTraining
+from foldnet.operations.gradients import GradientBuilder, Gradients, Rule, nothing
+
+
+def in_training(b: GradientBuilder, node: Node[InTraining], g: str) -> Gradients:
+    """It goes to what training computes with."""
+    return g, None
+
+
+RULES: dict[type[Op], Rule] = {Draw: nothing, InTraining: in_training}

@@ -1,0 +1,52 @@
+"""Operations of training programs that draw random numbers, and that tell training from evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from foldnet.errors import ConfigError
+from foldnet.graph.op import Op, Row, Shape
+
+Distribution = Literal["uniform", "normal"]
+
+
+@dataclass(frozen=True)
+class Draw(Op):
+    """Random numbers for each row of a training step; zeros in evaluation. Operand: any value with the batch's rows.
+
+    ``kind``: ``"uniform"`` from 0 on and below 1, ``"normal"`` with mean 0 and standard deviation 1. ``shape`` is that
+    of a row's numbers; with ``shared``, all rows have the same.
+
+    The numbers come from Philox4x32-10 as those of a ``Drop``: with key ``(seed, stream)`` and counter
+    ``(step, index // 4)``, lane ``index % 4``, where each row's numbers begin at a multiple of 4.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    kind: Distribution
+    shape: Row
+    stream: int = 0
+    shared: bool = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The batch axis and ``shape``."""
+        return (shapes[0][0], *self.shape)
+
+
+@dataclass(frozen=True)
+class InTraining(Op):
+    """What training steps compute with, and what evaluation does. Operands: the two, of one shape.
+
+    Gradients belong to training steps, so that they go to the first.
+    """
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of both."""
+        first, second = shapes
+        if first != second:
+            raise ConfigError(f"training has a value of shape {first}, and evaluation one of shape {second}")
+        return first

@@ -96,7 +96,7 @@ def counts(layer: Layer) -> tuple[int, int]:
         pairs = [counts(each) for each in layer.layers]
         trainable, fixed = sum(t for t, _ in pairs), sum(f for _, f in pairs)
         return (trainable, fixed) if layer.trainable else (0, trainable + fixed)
-    sizes = [(prod(s.shape), s.trainable and layer.trainable) for s in layer.specs]
+    sizes = [(prod(w.shape), w.trainable) for w in layer.weights]
     return sum(n for n, t in sizes if t), sum(n for n, t in sizes if not t)
 
 

@@ -14,7 +14,9 @@ from foldnet.errors import UnsupportedError
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
-_MAKERS = frozenset({"NotEqual", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate", "Any"})
+_MAKERS = frozenset({
+    "NotEqual", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate", "Any", "ConvertToTensor",
+})  # fmt: skip
 """The operations from which Keras's layers build masks."""
 
 _OPERATIONS = "keras.src.ops."

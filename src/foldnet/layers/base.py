@@ -257,6 +257,10 @@ class Layer(Traits, Configured):
         whole = self.part_of
         return (self, weight) if whole is None else whole.owner_of(f"{self.name}/{weight}")
 
+    def trains(self, weight: str) -> bool:
+        """Whether training changes a weight: it can be trained, and neither the layer nor a part with it is frozen."""
+        return self.trainable and any(spec.trainable for spec in self.specs if spec.name == weight)
+
     def holder_of(self, weight: str) -> tuple[Layer, str]:
         """The layer inside this one whose setting a weight is made by, and the weight's name there."""
         return self, weight
@@ -269,12 +273,12 @@ class Layer(Traits, Configured):
     @property
     def trainable_weights(self) -> list[Weight]:
         """Weights that training changes; none when ``trainable`` is False."""
-        return [Weight(self, s.name) for s in self.specs if s.trainable and self.trainable]
+        return [Weight(self, s.name) for s in self.specs if self.trains(s.name)]
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """Weights that the optimizer does not change, such as moving statistics."""
-        return [Weight(self, s.name) for s in self.specs if not (s.trainable and self.trainable)]
+        return [Weight(self, s.name) for s in self.specs if not self.trains(s.name)]
 
     @property
     def variables(self) -> list[Weight]:

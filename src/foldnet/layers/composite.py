@@ -41,8 +41,8 @@ class Composite(Layer):
         made = self.make_parts(*input_shapes)
         for key, (part, shape) in made.items():
             part.build(shape)
-            if key not in self._parts:
-                part.trainable = self._trainable
+            if key not in self._parts and not self._trainable:
+                part.trainable = False
         super().build(*input_shapes)
         if not self._parts:
             self._parts = {key: part for key, (part, _) in made.items()}
@@ -130,6 +130,11 @@ class Composite(Layer):
         """The part that has a weight, and the weight's name there."""
         part = next(p for p in self._parts.values() if name.startswith(f"{p.name}/"))
         return part, name.removeprefix(f"{part.name}/")
+
+    def trains(self, weight: str) -> bool:
+        """Whether training changes a weight: neither the layer nor the part that has it is frozen."""
+        part, name = self._part(weight)
+        return self.trainable and part.trains(name)
 
     def holder_of(self, weight: str) -> tuple[Layer, str]:
         """The part of a part that has the weight."""

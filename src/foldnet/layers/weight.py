@@ -66,8 +66,7 @@ class Weight(NDArrayOperatorsMixin):
     @property
     def trainable(self) -> bool:
         """Whether training changes it."""
-        spec = next(s for s in self.layer.specs if s.name == self.name)
-        return spec.trainable and self.layer.trainable
+        return self.layer.trains(self.name)
 
     @property
     def regularizer(self) -> Any:

@@ -119,6 +119,11 @@ class Wrapper(Layer):
             b.activities.append((self.layer, y))
         return y
 
+    def trains(self, weight: str) -> bool:
+        """Whether training changes a weight: neither the wrapper nor the inner layer is frozen."""
+        inner = any(spec.name == weight for spec in self.inner_specs)
+        return self.trainable and self.layer.trains(weight) if inner else super().trains(weight)
+
     def holder_of(self, weight: str) -> tuple[Layer, str]:
         """The inner layer for its weights."""
         inner = any(spec.name == weight for spec in self.inner_specs)

@@ -18,6 +18,7 @@ def convert_to_numpy(x: Any) -> Array:
     return as_array(x)
 
 
+@operation("ConvertToTensor", "core", settings=("dtype", "sparse", "ragged"))
 def convert_to_tensor(
     x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> Any:

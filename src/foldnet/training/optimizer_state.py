@@ -47,15 +47,10 @@ class VariableSpec:
 def trainable_weights(network: Network) -> list[tuple[Owner, tuple[int, ...]]]:
     """Every weight that training changes, with its shape, in the order of Keras's ``trainable_variables``."""
     found: dict[Owner, tuple[int, ...]] = {}
-
-    def visit(inner: Network) -> None:
-        for layer in inner.layers:
-            if isinstance(layer, Network):
-                visit(layer)
-            elif layer.trainable:
-                found.update({(layer, s.name): s.shape for s in layer.specs if s.trainable})
-
-    visit(network)
+    for weight in network.trainable_weights:
+        # A wrapper's weight is trained as that of the layer that computes with it.
+        holder, name = weight.layer.holder_of(weight.name)
+        found[holder.owner_of(name)] = weight.shape
     return list(found.items())
 
 

@@ -221,7 +221,7 @@ def _variable(key: str, layer: Layer, weight: str, decays: Decays, trainable: bo
         layer=key.rsplit("/", 1)[0],
         weight=weight,
         shape=spec.shape,
-        trainable=spec.trainable and layer.trainable and trainable,
+        trainable=layer.trains(weight) and trainable,
         l1=regularizer.l1 if regularizer else 0.0,
         l2=regularizer.l2 if regularizer else 0.0,
         orthogonal=_orthogonal(regularizer, layer, spec),

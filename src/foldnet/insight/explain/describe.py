@@ -156,7 +156,7 @@ def weights_words(layer: Layer) -> Words:
     kinds: Sequence[tuple[str, bool]] = (("trained", True), ("not trained", False))
     parts = []
     for words, trained in kinds:
-        specs = [s for s in layer.specs if (s.trainable and layer.trainable) is trained]
+        specs = [s for s in layer.specs if layer.trains(s.name) is trained]
         if specs:
             names = ", ".join(f"{s.name} {s.shape}" for s in specs)
             parts.append(f"{names} {words}")

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from make_state_fixtures import OPTIMIZERS as STATES
-from make_state_fixtures import SETTINGS, rows
+from make_state_fixtures import rows
+from state_networks import NETWORKS, NOT_WRITTEN_FOR_TF_KERAS, SETTINGS, network_of, rows_of
 
 OPTIMIZERS = ("SGD", "Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta")
 
@@ -90,6 +91,7 @@ def write(folder: Path) -> None:
     for case, (name, settings) in STATES.items():
         if "." not in name:
             write_state(folder / "states", case, getattr(optimizers, name)(**settings))
+    write_layers(folder / "layers")
 
 
 def write_state(folder: Path, case: str, optimizer: Any) -> None:
@@ -105,6 +107,44 @@ def write_state(folder: Path, case: str, optimizer: Any) -> None:
     network.save(folder / f"{case}.h5", include_optimizer="tf_keras")
     network.fit(x, y, epochs=2, **SETTINGS)
     np.savez(folder / f"{case}.npz", *network.get_weights())
+
+
+def write_layers(folder: Path) -> None:
+    """The same of convolutions, recurrence and attention."""
+    from foldnet import layers, optimizers
+    from foldnet.network import Model
+
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(2)
+    for name in (n for n in NETWORKS if n not in NOT_WRITTEN_FOR_TF_KERAS):
+        kind, settings = NETWORKS[name][1]
+        network = network_of(layers, Model, name)
+        network.set_weights([rng.uniform(0.2, 0.5, w.shape) * rng.choice([-1, 1], w.shape) if w.ndim > 1
+                             else rng.uniform(0.2, 1.5, w.shape) for w in network.get_weights()])  # fmt: skip
+        network.compile(getattr(optimizers, kind)(**settings), "mse")
+        network.fit(*rows_of(network), epochs=3, **SETTINGS)
+        network.save(folder / f"{name}.h5", include_optimizer="tf_keras")
+        network.fit(*rows_of(network), epochs=2, **SETTINGS)
+        np.savez(folder / f"{name}.npz", *network.get_weights())
+
+
+def read_layers(folder: Path) -> None:
+    """Go on with each of them."""
+    import tf_keras
+
+    for path in sorted(folder.glob("*.h5")):
+        model = tf_keras.models.load_model(path)
+        assert int(model.optimizer.iterations) == 9
+        model.fit(*rows_of(model), epochs=2, **SETTINGS)
+        model.trainable = True  # frozen weights would come last in their layer
+        recorded = np.load(path.with_suffix(".npz"))
+        for weight, name in zip(model.weights, recorded.files, strict=True):
+            expected = recorded[name]
+            # Images are normalized by a fused operation, whose moving variance has Bessel's correction.
+            tolerance = 0.02 if "moving_variance" in weight.name else 1e-4
+            limit = tolerance * np.abs(expected).max() + 1e-6
+            np.testing.assert_allclose(weight.numpy(), expected, atol=limit, err_msg=f"{path.name} {name}")
+        print(f"{path.name}: continues as foldnet")
 
 
 def read(folder: Path) -> None:
@@ -135,6 +175,7 @@ def read(folder: Path) -> None:
         for result, name in zip(model.get_weights(), recorded.files, strict=True):
             np.testing.assert_allclose(result, recorded[name], atol=tolerance, err_msg=path.name)
         print(f"{path.name}: continues as foldnet")
+    read_layers(folder / "layers")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@
 
 For each optimizer there is a ``.h5`` and a ``.keras`` of the moment after three epochs, and in ``weights.npz`` the
 weights two epochs later. ``OPTIMIZERS`` and ``rows`` are what the tests and ``check_tf_keras_reads.py`` go by, too.
+``layer_states`` beside the folder gets the same of the networks of ``state_networks.py``.
 """
 
 import os
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+from state_networks import NETWORKS, NOT_IN_TF_KERAS, SETTINGS, network_of, rows_of
 
-SETTINGS = {"batch_size": 8, "shuffle": False, "verbose": 0}
 OPTIMIZERS = {
     "sgd": ("SGD", {"learning_rate": 0.05}),
     "momentum": ("SGD", {"learning_rate": 0.003, "momentum": 0.9, "nesterov": True}),
@@ -62,5 +65,30 @@ def main(folder):
     np.savez(folder / "weights.npz", **later)
 
 
+def of_layers(folder):
+    """Write the fixtures of layers, each as ``.h5`` or as ``.keras``."""
+    import tf_keras
+
+    # Fused, it would keep a variance with Bessel's correction, which no other library and no other axis does.
+    plain = partial(tf_keras.layers.BatchNormalization, fused=False)
+    lib = SimpleNamespace(**{**vars(tf_keras.layers), "BatchNormalization": plain})
+    folder.mkdir(exist_ok=True)
+    later = {}
+    for number, name in enumerate(n for n in NETWORKS if n not in NOT_IN_TF_KERAS):
+        kind, settings = NETWORKS[name][1]
+        tf_keras.backend.clear_session()
+        tf_keras.utils.set_random_seed(number)
+        model = network_of(lib, tf_keras.Model, name)
+        model.compile(getattr(tf_keras.optimizers, kind)(**settings), "mse")
+        model.fit(*rows_of(model), epochs=3, **SETTINGS)
+        for ending in ("h5", "keras"):
+            model.save(folder / f"{name}.{ending}")
+        model.fit(*rows_of(model), epochs=2, **SETTINGS)
+        model.trainable = True  # frozen weights would come last in their layer
+        later.update({f"{name}/{index}": weight for index, weight in enumerate(model.get_weights())})
+    np.savez(folder / "weights.npz", **later)
+
+
 if __name__ == "__main__":
     main(Path(os.environ["FIXTURE_FOLDER"]))
+    of_layers(Path(os.environ["FIXTURE_FOLDER"]).parent / "layer_states")

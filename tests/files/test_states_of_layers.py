@@ -1,128 +1,30 @@
 """Training of convolutions, recurrence and attention goes on in Keras where foldnet stopped, and the other way round.
 
-Each network has weights of the same shapes in several layers, so that slots in a wrong order fit, and only the
-training shows it.
+The networks are in ``scripts/state_networks.py``. What tf_keras made of them, ``scripts/make_state_fixtures.py`` has
+recorded; that it goes on from foldnet's files is checked by ``scripts/check_tf_keras_reads.py``.
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import h5py
 import keras
 import numpy as np
 import pytest
 
 import foldnet
 from foldnet import layers, optimizers
+from foldnet.errors import UnsupportedError
+from foldnet.training.optimizer_state import state_of
+from tests.support.arrays import arrays_of
 from tests.support.keras_pairs import random_weights
 
-SETTINGS = {"batch_size": 8, "shuffle": False, "verbose": 0}
-ROWS = 24
-
-
-def sizes(lib, model):
-    """Two networks' worth of convolutions with kernels of the same shapes."""
-    x = lib.Input((5, 5, 4))
-    y = lib.Conv2D(4, 3, groups=2, padding="same", activation="tanh")(x)
-    y = lib.BatchNormalization(momentum=0.8)(y)
-    y = lib.DepthwiseConv2D(3, padding="same", use_bias=False)(y)
-    y = lib.BatchNormalization(axis=1, momentum=0.7)(y)
-    y = lib.SeparableConv2D(4, 3, padding="same", activation="swish")(y)
-    y = lib.Conv2DTranspose(4, 3, strides=2, padding="same")(y)
-    y = lib.Conv2D(4, 3, groups=2, strides=2, activation="tanh")(y)
-    return x, lib.Flatten()(y)
-
-
-def channels_first(lib, model):
-    """Data of channels_first, normalized on axis 1, and frozen layers in between."""
-    x = lib.Input((4, 5, 5))
-    y = lib.Conv2D(4, 3, padding="same", data_format="channels_first", activation="tanh")(x)
-    y = lib.BatchNormalization(axis=1, momentum=0.8)(y)
-    frozen = lib.Conv2D(4, 3, padding="same", data_format="channels_first")
-    y = frozen(y)
-    y = lib.Conv2D(4, 3, data_format="channels_first", kernel_regularizer="l2")(y)
-    y = lib.BatchNormalization(axis=1, momentum=0.6, trainable=False)(y)
-    y = lib.BatchNormalization(axis=1, momentum=0.6, scale=False)(y)
-    frozen.trainable = False
-    return x, lib.Flatten()(y)
-
-
-def along_time(lib, model):
-    """Convolutions of sequences, and TimeDistributed with a layer and a network in it."""
-    x = lib.Input((6, 4))
-    y = lib.Conv1D(4, 3, padding="causal", activation="tanh")(x)
-    y = lib.BatchNormalization(momentum=0.8)(y)
-    y = lib.Conv1DTranspose(4, 3, padding="same")(y)
-    y = lib.SeparableConv1D(4, 3, padding="same", depth_multiplier=2)(y)
-    y = lib.TimeDistributed(lib.Dense(4, activation="tanh"))(y)
-    y = lib.EinsumDense("abc,cd->abd", (6, 4), bias_axes="d")(y)
-    z = lib.TimeDistributed(lib.LSTM(4))(lib.Reshape((3, 2, 4))(y))
-    inside = lib.Input((4,))
-    dense = lib.Dense(4, activation="tanh")
-    z = lib.TimeDistributed(model(inside, lib.Dense(4)(dense(inside))))(z)
-    return x, lib.Concatenate()([lib.Flatten()(y), lib.Flatten()(z)])
-
-
-def recurrence(lib, model):
-    """Recurrent layers whose kernels have the same shapes, in both directions, stacked and by steps."""
-    x = lib.Input((5, 4))
-    y = lib.SimpleRNN(4, return_sequences=True)(x)
-    y = lib.LSTM(4, return_sequences=True)(y)
-    y = lib.GRU(4, return_sequences=True)(y)
-    y = lib.GRU(4, reset_after=False, return_sequences=True)(y)
-    y = lib.BatchNormalization(momentum=0.8)(y)
-    y = lib.Bidirectional(lib.LSTM(2, return_sequences=True))(y)
-    stacked = lib.RNN([lib.GRUCell(4), lib.LSTMCell(4), lib.SimpleRNNCell(4)], return_sequences=True)
-    both = lib.Bidirectional(lib.GRU(3), backward_layer=lib.GRU(3, go_backwards=True), merge_mode="sum")
-    y = both(stacked(y))
-    stacked.cell.cells[1].trainable = both.forward_layer.trainable = False
-    return x, y
-
-
-def words(lib, model):
-    """Words of padded sentences: masks on the way to normalization, recurrence and attention."""
-    x = lib.Input((6,), dtype="int32")
-    y = lib.Embedding(9, 4, mask_zero=True)(x)
-    y = lib.BatchNormalization(momentum=0.8)(y)
-    y = lib.Bidirectional(lib.GRU(2, return_sequences=True))(y)
-    y = lib.MultiHeadAttention(2, 2)(y, y)
-    y = lib.LayerNormalization()(y)
-    y = lib.Attention(use_scale=True)([y, y])
-    return x, lib.LSTM(4)(y)
-
-
-def heads(lib, model):
-    """Attention with several inner layers."""
-    x = lib.Input((5, 4))
-    y = lib.MultiHeadAttention(2, 2, value_dim=2)(x, lib.Dense(4)(x))
-    y = lib.GroupQueryAttention(2, 2, 1)(y, x)
-    y = lib.BatchNormalization(momentum=0.8)(y)
-    y = lib.AdditiveAttention()([y, x])
-    y = lib.EinsumDense("abc,cde->abde", (5, 2, 2), bias_axes="de")(y)
-    return x, lib.Flatten()(y)
-
-
-NETWORKS = {
-    "heads": (heads, ("Adam", {"learning_rate": 0.01, "epsilon": 1e-3})),
-    "convolutions": (sizes, ("Adam", {"learning_rate": 0.01, "amsgrad": True})),
-    "channels-first": (channels_first, ("SGD", {"learning_rate": 0.01, "momentum": 0.9, "nesterov": True})),
-    "along-time": (along_time, ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.05})),
-    "recurrence": (recurrence, ("RMSprop", {"learning_rate": 0.003, "momentum": 0.5})),
-    "words": (words, ("Nadam", {"learning_rate": 0.01, "epsilon": 1e-3})),
-}
-
-
-def model_of(lib, model, network):
-    x, y = network(lib, model)
-    return model(x, lib.Dense(2)(y))
-
-
-def data(shape, dtype):
-    rng = np.random.default_rng(4)
-    if dtype == "int32":
-        x = rng.integers(1, 9, (ROWS, *shape[1:]))
-        x[np.arange(shape[1]) >= rng.integers(1, shape[1] + 1, (ROWS, 1))] = 0
-    else:
-        x = rng.normal(0.5, 1.5, (ROWS, *shape[1:])).astype(np.float32)
-    return x, rng.normal(size=(ROWS, 2)).astype(np.float32)
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "tests" / "fixtures" / "layer_states"
+sys.path.insert(0, str(ROOT / "scripts"))
+from state_networks import NETWORKS, NOT_IN_KERAS_3, NOT_WRITTEN_FOR_TF_KERAS, SETTINGS, network_of, rows_of  # noqa: E402
 
 
 def fitted(model, rows, epochs=3):
@@ -136,13 +38,13 @@ def assert_close(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * scale + 1e-6, err_msg=str(number))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in NOT_IN_KERAS_3])
 def test_foldnet_then_keras_then_foldnet(tmp_path, name):
-    network, (kind, settings) = NETWORKS[name]
-    ours = model_of(layers, foldnet.Model, network)
+    kind, settings = NETWORKS[name][1]
+    ours = network_of(layers, foldnet.Model, name)
     random_weights(ours, np.random.default_rng(2))
     ours.set_weights([w * (0.5 if w.ndim > 1 else 1) for w in ours.get_weights()])
-    rows = data(ours.inputs[0].shape, ours.inputs[0].dtype)
+    rows = rows_of(ours)
     ours.compile(getattr(optimizers, kind)(**settings), "mse")
     fitted(ours, rows)
     for ending in ("keras", "weights.h5", "h5"):
@@ -173,3 +75,45 @@ def test_foldnet_then_keras_then_foldnet(tmp_path, name):
     mine = [fitted(foldnet.load_model(tmp_path / f"ours.{ending}"), rows) for ending in ("keras", "h5")]
     assert all(a.tobytes() == b.tobytes() for a, b in zip(*mine, strict=True))
     assert_close(mine[0], expected)
+
+
+def optimizer_weights(path):
+    with h5py.File(path) as stored:
+        group = stored["optimizer_weights"]
+        return [np.asarray(group[name]).tolist() for name in group.attrs["weight_names"]]
+
+
+@pytest.mark.parametrize("file", sorted(p.name for p in FOLDER.iterdir() if p.suffix != ".npz"))
+def test_tf_keras_then_foldnet(file, tmp_path):
+    network = foldnet.load_model(FOLDER / file)
+    assert network.optimizer.iterations == 9
+    rows, name = rows_of(network), file.split(".")[0]
+    back = file.endswith(".h5") and name not in NOT_WRITTEN_FOR_TF_KERAS
+    if back:  # the state goes back to tf_keras, the variables in its order
+        network.save(tmp_path / file, include_optimizer="tf_keras")
+        again = foldnet.load_model(tmp_path / file)
+    weights = fitted(network, rows, 2)
+    recorded = arrays_of(FOLDER / "weights.npz")
+    expected = [recorded[f"{name}/{index}"] for index in range(len(weights))]
+    assert len([key for key in recorded if key.startswith(f"{name}/")]) == len(weights)
+    assert_close(weights, expected)
+    if back:
+        assert optimizer_weights(tmp_path / file) == optimizer_weights(FOLDER / file)
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(fitted(again, rows, 2), weights, strict=True))
+
+
+@pytest.mark.parametrize("layer", [layers.MultiHeadAttention(2, 2), layers.RMSNormalization()])
+def test_layers_that_tf_keras_cannot_read_are_refused(layer, tmp_path):
+    x = layers.Input((5, 4))
+    network = foldnet.Model(x, layer(x, x) if isinstance(layer, layers.MultiHeadAttention) else layer(x))
+    network.compile("adam", "mse")
+    with pytest.raises(UnsupportedError, match=r"tf_keras opens no .*as \.keras"):
+        network.save(tmp_path / "x.h5", include_optimizer="tf_keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrappers_state_is_that_of_the_layer_in_it():
+    network = foldnet.Sequential([layers.Input((4,)), layers.Wrapper(layers.Dense(2))])
+    network.compile("adam", "mse")
+    network.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    assert all(np.any(value) for value in state_of(network.trainer))

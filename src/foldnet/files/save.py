@@ -14,7 +14,7 @@ import h5py
 
 from foldnet.disk.atomic import write_whole
 from foldnet.disk.opening import name_of
-from foldnet.errors import ConfigError, FoldnetError
+from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
 from foldnet.files.overwrite import MARK
@@ -186,6 +186,7 @@ def _legacy_parts(
         stored = _json(stored_compile(trainer, Dialect.KERAS_2)) if optimizer.stored is not None else None
         return config, stored, None
     if include_optimizer == TF_KERAS:
+        _check_for_tf_keras(network)
         training = _json(stored_compile(trainer, Dialect.KERAS_2, tf_keras=True))
         variables = named_state(trainer)
         return config, training, lambda file: write_optimizer_weights(file, variables)
@@ -198,6 +199,20 @@ def _legacy_parts(
         training,
         lambda file: write_tree(file.create_group("optimizer"), optimizer_tree(name, state)),
     )
+
+
+NOT_FOR_TF_KERAS = frozenset({"MultiHeadAttention", "GroupQueryAttention", "RMSNormalization"})
+"""Layers that tf_keras does not have, or reads only with settings that Keras 3 refuses."""
+
+
+def _check_for_tf_keras(network: Network) -> None:
+    for layer in network.single_layers():
+        name = type(layer).__name__
+        if name in NOT_FOR_TF_KERAS:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: tf_keras opens no {name} of Keras 3, so it could not go on; save the network "
+                "for Keras 3 as .keras"
+            )
 
 
 def _write_legacy(

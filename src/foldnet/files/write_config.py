@@ -34,6 +34,7 @@ ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "LayerNormalization": {"rms_scaling": False},
     "MultiHeadAttention": {"sliding_window": None, "use_gate": False},
     "GroupQueryAttention": {"sliding_window": None, "use_gate": False},
+    **{name + part: {"seed": None} for name in ("SimpleRNN", "LSTM", "GRU") for part in ("", "Cell")},
 }  # fmt: skip
 """Settings that some releases of Keras do not have, with their defaults: written only when they differ."""
 

@@ -59,7 +59,7 @@ class TimeDistributed(Wrapper):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The inner layer's for one step, with the steps after the batch axis."""
         rows, steps, *_ = shape = input_shapes[0]
-        step = self.layer.compute_output_shape(self._step(shape))
+        step: Any = self.layer.compute_output_shape(self._step(shape))
         if isinstance(step, list):  # a network whose single output is in a list, as in tf_keras's files
             (step,) = step
         return (rows, steps, *step[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -34,6 +35,27 @@ class Mode(Enum):
     TRAIN = "train"
 
 
+@dataclass(frozen=True)
+class Normalized:
+    """A call of a BatchNormalization in a prediction.
+
+    Attributes:
+        layer: that is called.
+        path: of the call; inside TimeDistributed that of the wrapper, or of the call in its network.
+        value: the name of what it normalizes.
+        output: the name of its result.
+        along: the sizes of the axes after the batch axis that the layer does not see, those of TimeDistributed.
+        mask: the name of the mask that comes with the value, or None.
+    """
+
+    layer: Layer
+    path: str
+    value: str
+    output: str
+    along: tuple[int | None, ...]
+    mask: str | None
+
+
 class Lowering(GraphBuilder):
     """The graph builder into which layers emit their ops.
 
@@ -60,6 +82,8 @@ class Lowering(GraphBuilder):
         self._fixed: set[str] = set()
         self.activities: list[tuple[Layer, str]] = []
         """Layers with an activity regularizer, and the results to which it applies."""
+        self.normalized: list[Normalized] | None = None
+        """The calls of BatchNormalization so far, if they are to be noted: this also emits their masks."""
 
     @property
     def trains(self) -> bool:
@@ -205,6 +229,12 @@ class Lowering(GraphBuilder):
         found = self.call_masks[index] if index < len(self.call_masks) else None
         return None if found is None else found.value()
 
+    def note_normalized(self, layer: Layer, value: str, output: str) -> None:
+        """Note a call of a BatchNormalization, if calls are noted."""
+        if self.normalized is not None:
+            mask, along = self.mask(), tuple(self._along)
+            self.normalized.append(Normalized(layer, self.layer, value, output, along, mask))
+
     def number(self, layer: Layer, name: str, value: float) -> str:
         """A scalar constant of a layer, rounded to float32 like data."""
         return self.layer_constant(layer, name, np.array(np.float32(value), np.float64))
@@ -278,6 +308,21 @@ def lower(
     graph = b.build(lower_into(b, network, absent=absent))
     (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
+
+
+def lower_and_note(
+    network: Network, replacements: Mapping[Layer, Layer] | None = None
+) -> tuple[Graph, list[Normalized]]:
+    """Lower a network for prediction; also return its calls of BatchNormalization, in computing order.
+
+    The layers that are replaced are noted, not those in their place.
+    """
+    b = Lowering(Mode.PREDICT, replacements)
+    b.normalized = []
+    graph = b.build(lower_into(b, network))
+    check_prediction(graph)
+    replaced = {other: layer for layer, other in b.replacements.items()}
+    return graph, [replace(call, layer=replaced.get(call.layer, call.layer)) for call in b.normalized]
 
 
 def lower_into(

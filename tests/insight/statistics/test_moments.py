@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foldnet.insight.statistics.moments import Moments, by_channel
+from foldnet.insight.normalizations import by_channel
+from foldnet.insight.statistics.moments import Moments
 
 numbers = st.floats(-1e6, 1e6, width=32)
 

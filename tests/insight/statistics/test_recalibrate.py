@@ -251,14 +251,6 @@ def test_a_nested_network_called_twice():
     np.testing.assert_allclose(inner.get_layer("bn").moving_mean, seen.mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
-def test_masked_layers_are_refused():
-    x = layers.Input((4,), dtype="int32")
-    y = layers.Embedding(9, 3, mask_zero=True)(x)
-    model = Model(x, layers.Flatten()(layers.BatchNormalization(name="bn")(y)))
-    with pytest.raises(UnsupportedError, match="'bn' gets a mask"):
-        foldnet.recalibrate(model, np.ones((5, 4), np.int32))
-
-
 def test_chosen_layers_alone():
     model = q2()
     first, second, third = normalizations(model)

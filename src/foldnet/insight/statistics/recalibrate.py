@@ -8,8 +8,7 @@ before it have their new statistics.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,15 +17,20 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph, with_nodes
 from foldnet.insight import arguments
+from foldnet.insight.normalizations import (
+    channels_of,
+    normalization_calls,
+    normalization_layers,
+    with_fresh_statistics,
+    with_statistics,
+)
 from foldnet.insight.oracle import Oracle
-from foldnet.insight.sites import Site, sites_of
-from foldnet.insight.statistics.moments import Moments, by_channel
+from foldnet.insight.statistics.moments import Moments
 from foldnet.insight.statistics.recalibration import Effect, LayerDrift, Recalibration, flat
 from foldnet.insight.statistics.streams import Stream
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.lowering.lower import Mode, lower
-from foldnet.lowering.masks import masked_layers
+from foldnet.lowering.lower import Mode, Normalized, lower, lower_and_note
 from foldnet.network import Network
 from foldnet.passes.drop_dead import drop_dead
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
-Call = tuple[Site, BatchNormalization]
+Call = tuple[Normalized, BatchNormalization]
 """One call of a layer to be measured."""
 
 
@@ -56,8 +60,9 @@ def recalibrate(
     The data is read once for each depth of normalization: a layer is measured when all layers before it have their
     new statistics. Sums are in float64. Only the moving statistics change, and only at the end. A frozen layer is
     measured, too, unless ``layers`` leaves it out. A layer that is called
-    several times gets the statistics of all its calls together. The result does not depend on ``batch_size``
-    beyond rounding in float64.
+    several times gets the statistics of all its calls together, and one inside TimeDistributed those of all steps.
+    Values count once for each position (time, height and width), except those that a mask leaves out. The result does
+    not depend on ``batch_size`` beyond rounding in float64.
 
     Args:
         model: built; compiled or not.
@@ -83,7 +88,7 @@ def recalibrate(
         ConfigError: the network has no BatchNormalization, or none of a given name, or no metric is known.
         InputError: no rows, rows of another shape, NaN or infinite values, data that can be read only once, or
             that changes from pass to pass.
-        UnsupportedError: a layer that cannot be measured: it depends on itself, or it gets a mask.
+        UnsupportedError: a layer that cannot be measured: it depends on itself, or its mask does not fit its input.
 
     >>> import numpy as np
     >>> from foldnet import Sequential, layers
@@ -97,13 +102,8 @@ def recalibrate(
     chosen = _chosen(model, layers)
     # Old statistics could cause errors (NaN, for example), so the layers to measure start with new ones.
     measured: dict[BatchNormalization, dict[str, Array]] = {}
-    replacements: dict[Layer, Layer] = {layer: _with(layer, _fresh(layer)) for layer in chosen}
-    graph = lower(model, Mode.PREDICT, replacements)
-    calls = [
-        (site, site.layer)
-        for site in sites_of(model, graph)
-        if isinstance(site.layer, BatchNormalization) and site.layer in chosen
-    ]
+    replacements: dict[Layer, Layer] = {layer: with_fresh_statistics(layer) for layer in chosen}
+    graph, calls = _calls(model, replacements)
     stream = Stream(graph, x, batch_size)
     validation = None
     if validation_data is not None:
@@ -115,8 +115,9 @@ def recalibrate(
     moments: dict[BatchNormalization, Moments] = {}
     rows: int | None = None
     for level in _levels(graph, calls):
-        here = [(site, layer) for site, layer in calls if layer in level]
-        found, counted = _moments(lower(model, Mode.PREDICT, replacements), here, stream)
+        graph, calls = _calls(model, replacements)
+        here = [(call, layer) for call, layer in calls if layer in level]
+        found, counted = _moments(graph, here, stream)
         if rows is not None and counted != rows:
             raise InputError(
                 f"the data had {rows} rows in one pass and {counted} in the next; it must give the same rows "
@@ -125,9 +126,9 @@ def recalibrate(
         rows = counted
         moments |= found
         for layer, moment in found.items():
-            path = next(site.path for site, called in here if called is layer)
+            path = next(call.path for call, called in here if called is layer)
             measured[layer] = _statistics(layer, path, moment)
-            replacements[layer] = _with(layer, measured[layer])
+            replacements[layer] = with_statistics(layer, measured[layer])
     old = {layer: {name: layer.named_weights[name].copy() for name in new} for layer, new in measured.items()}
     drifts = tuple(
         _drift(path, layer, moments[layer].count, old[layer], measured[layer])
@@ -149,48 +150,38 @@ def _chosen(model: Network, names: Collection[str] | None) -> set[BatchNormaliza
         )
     if not model.built:
         raise ConfigError(f"{model.name!r} is not built, so it has no statistics yet; call build first")
-    found = {site.path: site.layer for site in sites_of(model) if isinstance(site.layer, BatchNormalization)}
-    if not found:
+    layers = normalization_layers(model)
+    if not layers:
         raise ConfigError(f"{model.name!r} has no BatchNormalization, so there is nothing to recalibrate")
-    if names is not None:
-        names = arguments.names("layers", names)
-    if unknown := set(names or ()) - set(found):
+    if names is None:
+        return set(layers)
+    wanted = arguments.names("layers", names)
+    found: dict[str, BatchNormalization] = {}
+    for call in normalization_calls(model):
+        if isinstance(call.layer, BatchNormalization):
+            found[call.path] = call.layer
+    if unknown := set(wanted) - set(found):
         raise ConfigError(f"{model.name!r} has no BatchNormalization {sorted(unknown)}; it has {list(found)}")
-    chosen = {found[name] for name in (found if names is None else names)}
-    if not chosen:
+    if not wanted:
         raise ConfigError("layers names no layer; leave it out to recalibrate all")
-    masked = masked_layers(model)
-    for path, layer in found.items():
-        if layer in chosen and layer in masked:
-            raise UnsupportedError(
-                f"layer {path!r} gets a mask, and its statistics are those of the unmasked values only, which "
-                "recalibrate does not take yet. Leave it out with layers=[...]."
-            )
-    return chosen
+    return {found[name] for name in wanted}
 
 
-def _with(layer: BatchNormalization, statistics: dict[str, Array]) -> BatchNormalization:
-    """The layer with other statistics, as a copy."""
-    other = copy.copy(layer)
-    other._values = {**layer.named_weights}
-    for name, value in statistics.items():
-        other.set_weight(name, value)
-    return other
-
-
-def _fresh(layer: BatchNormalization) -> dict[str, Array]:
-    weights = layer.named_weights
-    return {
-        "moving_mean": np.zeros_like(weights["moving_mean"]),
-        "moving_variance": np.ones_like(weights["moving_variance"]),
-    }
+def _calls(model: Network, replacements: Mapping[Layer, Layer]) -> tuple[Graph, list[Call]]:
+    """The network's program, and the calls of the layers that are replaced in it."""
+    graph, calls = lower_and_note(model, replacements)
+    return graph, [
+        (call, call.layer)
+        for call in calls
+        if isinstance(call.layer, BatchNormalization) and call.layer in replacements
+    ]
 
 
 def _paths(calls: Sequence[Call]) -> dict[BatchNormalization, str]:
     """The path of each layer's first call, in computing order."""
     paths: dict[BatchNormalization, str] = {}
-    for site, layer in calls:
-        paths.setdefault(layer, site.path)
+    for call, layer in calls:
+        paths.setdefault(layer, call.path)
     return paths
 
 
@@ -200,15 +191,15 @@ def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]
     Raises:
         UnsupportedError: a shared layer depends on itself.
     """
-    makers = {site.output: layer for site, layer in calls}
+    makers = {call.output: layer for call, layer in calls}
     behind: dict[str, set[BatchNormalization]] = {}
     for node in graph.nodes:
         behind[node.output] = set().union(*(behind.get(v, set()) for v in node.inputs))
         if node.output in makers:
             behind[node.output].add(makers[node.output])
     needs: dict[BatchNormalization, set[BatchNormalization]] = {}
-    for site, layer in calls:
-        needs.setdefault(layer, set()).update(behind.get(site.operands[0], set()))
+    for call, layer in calls:
+        needs.setdefault(layer, set()).update(behind.get(call.value, set()))
     levels: list[set[BatchNormalization]] = []
     done: set[BatchNormalization] = set()
     while needs:
@@ -229,7 +220,8 @@ def _moments(
     graph: Graph, calls: Sequence[Call], stream: Stream
 ) -> tuple[dict[BatchNormalization, Moments], int]:
     """One pass over the data: the moments of the calls' inputs, and the number of rows."""
-    wanted = tuple(dict.fromkeys(site.operands[0] for site, _ in calls))
+    needed = [name for call, _ in calls for name in (call.value, call.mask) if name is not None]
+    wanted = tuple(dict.fromkeys(needed))
     oracle = Oracle(drop_dead(with_nodes(graph, graph.nodes, outputs=wanted)))
     moments = {layer: Moments() for _, layer in calls}
     rows = 0
@@ -237,9 +229,9 @@ def _moments(
         _check_finite(graph, inputs)
         values = oracle.values(inputs)
         rows += len(inputs[0])
-        for site, layer in calls:
-            x = values[site.operands[0]].astype(np.float64)
-            moments[layer].add(by_channel(x, layer.kept_axes(x.ndim)))
+        for call, layer in calls:
+            mask = None if call.mask is None else values[call.mask]
+            moments[layer].add(*channels_of(call, layer, values[call.value].astype(np.float64), mask))
     return moments, rows
 
 

@@ -8,6 +8,7 @@ import pytest
 from foldnet import Sequential, layers, utils
 from foldnet.callbacks import LambdaCallback, NormalizationMonitor
 from foldnet.errors import ConfigError, FileFormatError
+from foldnet.insight.watch.monitor import _followed
 from foldnet.insight.watch.run_files import read_run
 
 ROWS = np.random.default_rng(0).normal(3, 2, (96, 4)).astype(np.float32)
@@ -199,3 +200,50 @@ def test_damaged_runs(tmp_path):
     part.unlink()
     with pytest.raises(FileFormatError, match="no records yet"):
         read_run(tmp_path)
+
+
+IMAGES = np.random.default_rng(1).normal(3, 2, (48, 4, 3, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("axis", "others"), [(-1, (0, 1, 2)), (1, (0, 2, 3)), ([1, 3], (0, 2)), ([1, 2, 3], (0,))]
+)
+def test_batches_of_images_count_every_position(tmp_path, axis, others):
+    norm = layers.BatchNormalization(axis=axis, momentum=0.9, name="norm")
+    stack = [norm, layers.Conv2D(2, 2, activation="tanh"), layers.BatchNormalization(), layers.Flatten()]
+    model = Sequential([layers.Input((4, 3, 2)), *stack, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    settings = {"batch_size": 16, "shuffle": False, "verbose": 0}
+    model.fit(IMAGES, IMAGES[:, 0, 0, :1], callbacks=NormalizationMonitor(tmp_path, every=1), **settings)
+    found = read_run(tmp_path).layers[0]
+    for step in range(3):
+        batch = IMAGES[16 * step : 16 * (step + 1)].astype(np.float64)
+        np.testing.assert_allclose(found.batch_mean[step + 1], batch.mean(axis=others).ravel(), rtol=2e-4)
+        np.testing.assert_allclose(found.batch_variance[step + 1], batch.var(axis=others).ravel(), rtol=1e-3)
+
+
+def test_masked_steps_are_no_part_of_a_batch(tmp_path):
+    x = np.random.default_rng(2).normal(3, 2, (32, 5, 3)).astype(np.float32)
+    counts = np.arange(5) < np.random.default_rng(3).integers(1, 6, (32, 1))
+    x[~counts] = 0.0
+    stack = [layers.Masking(0.0), layers.BatchNormalization(momentum=0.9), layers.LSTM(3)]
+    model = Sequential(
+        [layers.Input((5, 3)), *stack, layers.BatchNormalization(name="after"), layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    monitor = NormalizationMonitor(tmp_path, every=1)
+    model.fit(x, x[:, 0, :1], batch_size=16, shuffle=False, verbose=0, callbacks=monitor)
+    first, after = read_run(tmp_path).layers
+    for step in range(2):
+        rows = slice(16 * step, 16 * (step + 1))
+        batch = x[rows][counts[rows]].astype(np.float64)
+        np.testing.assert_allclose(first.batch_mean[step + 1], batch.mean(axis=0), rtol=2e-4)
+        np.testing.assert_allclose(first.batch_variance[step + 1], batch.var(axis=0), rtol=1e-3)
+    assert after.channels == 3
+
+
+def test_inside_time_distributed_every_step_updates():
+    norm = layers.BatchNormalization()
+    stack = [layers.TimeDistributed(layers.Dense(3)), layers.TimeDistributed(norm, name="steps")]
+    model = Sequential([layers.Input((5, 2)), *stack])
+    assert _followed(model) == ([("steps", norm)], {"steps": 5})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
-from foldnet.insight.sites import sites_of
+from foldnet.insight.normalizations import normalization_calls
 from foldnet.insight.watch.run_files import RunWriter
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.network import Network
@@ -55,7 +56,7 @@ class NormalizationMonitor(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start the run's files."""
-        self._layers = _followed(self.model)
+        self._layers, self._calls = _followed(self.model)
         self._chosen = {path: _spread(layer) for path, layer in self._layers}
         self._steps, self._epoch, self._begun = self._iterations(), 0, False
         self._last = self._moving()
@@ -128,11 +129,6 @@ class NormalizationMonitor(Callback):
         return row
 
     def _describe(self) -> dict[str, Any]:
-        calls: dict[BatchNormalization, int] = {}
-        for site in sites_of(self.model):
-            if isinstance(site.layer, BatchNormalization):
-                calls[site.layer] = calls.get(site.layer, 0) + 1
-        self._calls = {path: calls[layer] for path, layer in self._layers}
         return {
             "network": self.model.name,
             "every": self.every,
@@ -169,14 +165,18 @@ def monitored(monitor: object, callbacks: object) -> list[Any]:
     return [monitor] if callbacks is None else [callbacks, monitor]
 
 
-def _followed(model: Network) -> Sequence[tuple[str, BatchNormalization]]:
+def _followed(model: Network) -> tuple[Sequence[tuple[str, BatchNormalization]], dict[str, int]]:
+    """The layers by the paths of their first calls, and how often a step of training updates each."""
     found: dict[BatchNormalization, str] = {}
-    for site in sites_of(model):
-        if isinstance(site.layer, BatchNormalization):
-            found.setdefault(site.layer, site.path)
+    calls: dict[str, int] = {}
+    for call in normalization_calls(model):
+        if isinstance(call.layer, BatchNormalization):
+            path = found.setdefault(call.layer, call.path)
+            # Inside TimeDistributed every step has statistics of its own, which move the moving ones in turn.
+            calls[path] = calls.get(path, 0) + prod(n or 1 for n in call.along)
     if not found:
         raise ConfigError(f"{model.name!r} has no BatchNormalization, so there is nothing to monitor")
-    return [(path, layer) for layer, path in found.items()]
+    return [(path, layer) for layer, path in found.items()], calls
 
 
 def _spread(layer: BatchNormalization) -> Array:

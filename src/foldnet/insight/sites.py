@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
@@ -10,6 +12,9 @@ from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.lowering.lower import call_name, result_name
 from foldnet.network import Network
+
+if TYPE_CHECKING:
+    from foldnet.layers.normalization import BatchNormalization
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Site:
         input_shapes: of the operands, batch axis first.
         shape: of the result.
         nodes: the nodes it was lowered to.
+        inside: the layer that computes, where the call's layer hands it every step, as TimeDistributed does.
+        along: how many axes after the batch axis the layer does not see: those of the steps.
     """
 
     path: str
@@ -33,11 +40,25 @@ class Site:
     input_shapes: tuple[Shape, ...]
     shape: Shape
     nodes: tuple[Node[Op], ...] = ()
+    inside: Layer | None = None
+    along: int = 0
 
     @property
     def layer(self) -> Layer:
-        """The layer that is called."""
-        return self.call.layer
+        """The layer that is called, or that computes inside it."""
+        return self.inside or self.call.layer
+
+    @property
+    def kept_axes(self) -> tuple[int, ...]:
+        """Of a BatchNormalization: the axes of its input that keep separate statistics."""
+        layer = cast("BatchNormalization", self.layer)
+        return tuple(self.along + a for a in layer.kept_axes(len(self.shape) - self.along))
+
+    @property
+    def features(self) -> int:
+        """The axis of the result that its layer's units or channels are on."""
+        first = getattr(self.layer, "data_format", None) == "channels_first"
+        return 1 + self.along if first else len(self.shape) - 1
 
     @property
     def kind(self) -> str:
@@ -67,6 +88,39 @@ def sites_and_results(network: Network, graph: Graph | None = None) -> tuple[lis
     ]
     _walk(network, graph, values, "", sites)
     return sites, [values[t] for t in network.outputs]
+
+
+def opened(sites: Iterable[Site]) -> Iterator[Site]:
+    """The calls, with those inside TimeDistributed: its layer in its place, and its network's layers ahead of it.
+
+    Values inside have the names of ``Graph.layer_outputs``, and shapes with the axes of the steps.
+    """
+    for site in sites:
+        if not site.layer.repeats_layer:
+            yield site
+            continue
+        network = site.layer.inner_network
+        if network is None:
+            (inner,) = site.layer.inner_layers.values()
+            yield from opened([replace(site, inside=inner, along=site.along + 1)])
+            continue
+        steps = site.input_shapes[0][: 2 + site.along]
+        inputs = dict(zip((t.name for t in network.inputs), site.operands, strict=True))
+        within = [
+            replace(
+                each,
+                path=f"{site.path}/{each.path}",
+                operands=tuple(inputs.get(v, f"{site.path}/{v}") for v in each.operands),
+                output=f"{site.path}/{each.output}",
+                input_shapes=tuple((*steps, *shape[1:]) for shape in each.input_shapes),
+                shape=(*steps, *each.shape[1:]),
+                along=site.along + 1,
+            )
+            for each in sites_of(network)
+            if each.operands
+        ]
+        yield from opened(within)
+        yield site
 
 
 def _walk(

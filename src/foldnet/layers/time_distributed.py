@@ -32,6 +32,7 @@ class TimeDistributed(Wrapper):
     supports_masking = True
     takes_mask = True
     holds_networks = True
+    repeats_layer = True
 
     @property
     def inner_network(self) -> Network | None:

@@ -59,6 +59,7 @@ class Traits:
             call.
         spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
         removes_masks: whether a call removes the masks of its inputs when the network runs, as Keras 3 does.
+        repeats_layer: whether it hands every step to a layer or network that it holds.
         is_recurrent: whether it goes through the steps of a sequence with a state.
         is_cell: whether it is what a recurrent layer computes in a step.
         moves_values: whether it only moves values and computes nothing.
@@ -86,6 +87,7 @@ class Traits:
     trains_by_default: ClassVar[bool] = False
     spreads_mask: ClassVar[bool] = False
     removes_masks: ClassVar[bool] = False
+    repeats_layer: ClassVar[bool] = False
     is_recurrent: ClassVar[bool] = False
     is_cell: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False

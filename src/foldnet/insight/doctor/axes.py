@@ -23,14 +23,15 @@ def data_format(context: Context) -> Iterator[Finding]:
             # Flatten stores channels_last by default, so it is no evidence.
             if said is None or (said == "channels_last" and neighbour.layer.moves_values):
                 continue
-            right = 1 if said == "channels_first" else len(site.shape) - 1
-            if kept != right and kept in (1, len(site.shape) - 1):
+            first, last = 1 + site.along, len(site.shape) - 1
+            right = first if said == "channels_first" else last
+            if kept != right and kept in (first, last):
                 yield error(
                     site.path,
                     f"axis={layer.axis!r} keeps statistics along axis {kept}, but {neighbour.path!r} has its "
                     "channels on "
                     f"axis {right} ({said}): the layer normalizes positions instead of channels.",
-                    f"BatchNormalization(axis={right if right == 1 else -1}), and train again.",
+                    f"BatchNormalization(axis={1 if right == first else -1}), and train again.",
                     axis=kept, channels_axis=right, statistics=site.shape[kept] or 0,
                     channels=site.shape[right] or 0,
                 )  # fmt: skip
@@ -41,7 +42,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
     """Statistics for each row of a batch, or for each position while the features are on another axis."""
     for site in context.normalizations:
         layer = cast(BatchNormalization, site.layer)
-        if 0 in layer.kept_axes(len(site.shape)):
+        if 0 in site.kept_axes:
             yield error(
                 site.path,
                 f"axis={layer.axis!r} keeps statistics for each row of the batch, so a row's result depends on "
@@ -83,8 +84,8 @@ def _single(context: Context) -> Iterator[tuple[Site, BatchNormalization, int]]:
     """Normalizations of rank 3 and more that keep one axis."""
     for site in context.normalizations:
         layer = cast(BatchNormalization, site.layer)
-        kept = layer.kept_axes(len(site.shape))
-        if len(site.shape) >= 3 and len(kept) == 1:
+        kept = site.kept_axes
+        if len(site.shape) - site.along >= 3 and len(kept) == 1:
             yield site, layer, kept[0]
 
 

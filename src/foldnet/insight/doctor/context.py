@@ -11,7 +11,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, UnsupportedError
-from foldnet.insight.sites import Site, sites_and_results
+from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
@@ -60,7 +60,8 @@ class Context:
         self._trainer = network._trainer
         self.steps = steps or self._counted()
         # Without a graph: the doctor also sees networks that cannot be lowered. Values are named by their calls.
-        self.sites, results = sites_and_results(network)
+        sites, results = sites_and_results(network)
+        self.sites = list(opened(sites))
         self.site = {s.path: s for s in self.sites}
         self.outputs = [self.site[path] for path in results]
 

@@ -11,7 +11,6 @@ from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
-from foldnet.insight.doctor.measure import drift_of
 from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site
@@ -37,7 +36,7 @@ def input_scale(context: Context) -> Iterator[Finding]:
             if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
                 continue
             if reader.layer.normalizes_by == "batch":
-                yield from _against_statistics(reader, value, context)
+                yield from _against_statistics(reader, context)
             elif normalized:
                 mean, deviation = _columns(value)
                 yield from _misfit(reader.path, mean, deviation, "its Normalization")
@@ -56,14 +55,14 @@ def _columns(value: Array) -> tuple[Array, Array]:
     return value.mean(axis=axes), value.std(axis=axes)
 
 
-def _against_statistics(site: Site, value: Array, context: Context) -> Iterator[Finding]:
+def _against_statistics(site: Site, context: Context) -> Iterator[Finding]:
     layer = cast(BatchNormalization, site.layer)
     weights = layer.named_weights
     if not (weights["moving_variance"] + layer.epsilon > 0).all() or not context.trained:
         return
     if (weights["moving_mean"] == 0).all() and (weights["moving_variance"] == 1).all():
         return  # never updated; another check reports this
-    drift = drift_of(layer, value)
+    drift = context.measured.drift(site.path)
     stored = np.sqrt(weights["moving_variance"].astype(np.float64).reshape(drift.mean.shape) + layer.epsilon)
     off = (drift.mean - weights["moving_mean"].reshape(drift.mean.shape)) / stored
     yield from _misfit(

@@ -21,7 +21,8 @@ def mixed_formats(context: Context) -> Iterator[Finding]:
         other = next((s for s in before(site, context.site) if own and format_of(s) != own), None)
         if other is None or own is None:
             continue
-        axes = {said: 1 if said == "channels_first" else len(site.input_shapes[0]) - 1 for said in _FORMATS}
+        last = len(site.input_shapes[0]) - 1
+        axes = {said: 1 + site.along if said == "channels_first" else last for said in _FORMATS}
         wrong = axes[own]
         right = axes[str(format_of(other))]
         yield error(
@@ -42,13 +43,13 @@ def statistics_of_positions(context: Context) -> Iterator[Finding]:
     """Statistics for each pixel, row or column of an image where a convolution has channels."""
     for site in context.normalizations:
         layer, rank = cast(BatchNormalization, site.layer), len(site.shape)
-        kept = tuple(layer.kept_axes(rank))
+        kept, first_axis = site.kept_axes, 1 + site.along
         near = next(chain(before(site, context.site), after(site, context.readers)), None)
         if near is None or 0 in kept:
             continue
-        channels = channel_axis(format_of(near) or "channels_last", rank)
+        channels = site.along + channel_axis(format_of(near) or "channels_last", rank - site.along)
         # One axis at either end is the matter of axis-and-data-format.
-        if len(kept) == 1 and kept[0] in (1, rank - 1):
+        if len(kept) == 1 and kept[0] in (first_axis, rank - 1):
             continue
         count = prod(site.shape[a] or 1 for a in kept)
         first = site.operands[0] in {s.path for s in context.sites if s.layer.is_input}
@@ -59,7 +60,7 @@ def statistics_of_positions(context: Context) -> Iterator[Finding]:
             f"{'pixel' if len(kept) > 1 else 'position on one axis'}, but {near.path!r} uses the same kernel at all "
             f"positions and has its {site.shape[channels] or 0} channels on axis {channels}."
             + (" It scales the network's input, where that may be meant." if first else ""),
-            f"BatchNormalization(axis={channels if channels == 1 else -1}), and train again.",
+            f"BatchNormalization(axis={1 if channels == first_axis else -1}), and train again.",
             statistics=count, channels=site.shape[channels] or 0, channels_axis=channels, axes_kept=len(kept),
         )  # fmt: skip
 

@@ -6,10 +6,11 @@ comes from the corrected earlier layers, as it would if the statistics were righ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,15 +19,14 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
+from foldnet.insight.normalizations import channels_of
 from foldnet.insight.rows import read_rows
+from foldnet.insight.statistics.moments import Moments
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.lowering.lower import lower
-from foldnet.lowering.masks import masked_layers
-from foldnet.operations.folds import fold_of
+from foldnet.lowering.lower import Normalized, lower_and_note
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context
-    from foldnet.insight.sites import Site
 
 MOST_ROWS = 8192
 """The largest number of rows used; from more, this many evenly spread ones are chosen."""
@@ -66,7 +66,7 @@ class Measurement:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._graph = lower(context.network)
+        self._graph, calls = lower_and_note(context.network)
         self._program = ReferenceProgram(self._graph)
         inputs = read_rows(self._graph, context.x)
         usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
@@ -80,7 +80,7 @@ class Measurement:
             **dict(zip((t.name for t in context.network.inputs), self._graph.inputs, strict=True)),
             **self._graph.layer_outputs,
         }
-        self._normalizations = {p.path: p for p in context.normalizations}
+        self._calls = {call.path: call for call in calls}
         self._drifts: dict[str, Drift] = {}
 
     @cached_property
@@ -90,19 +90,9 @@ class Measurement:
 
     @cached_property
     def correctable(self) -> list[str]:
-        """Normalizations whose statistics can be corrected: not frozen, called once, without a mask.
-
-        With a mask, the statistics are those of some positions, and a prediction does not show which.
-        """
-        calls: dict[Any, int] = {}
-        for site in self._normalizations.values():
-            calls[site.layer] = calls.get(site.layer, 0) + 1
-        masked = masked_layers(self._context.network)
-        return [
-            p.path
-            for p in self._normalizations.values()
-            if calls[p.layer] == 1 and p.layer.trainable and p.layer not in masked
-        ]
+        """Normalizations whose statistics can be corrected: not frozen, and called once."""
+        times = Counter(call.layer for call in self._calls.values())
+        return [p for p, call in self._calls.items() if times[call.layer] == 1 and call.layer.trainable]
 
     @cached_property
     def corrected(self) -> dict[str, Array]:
@@ -160,45 +150,48 @@ class Measurement:
             k: v if v.dtype.kind in "iub" else v.astype(np.float64) for k, v in self._graph.constants.items()
         }
         values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
+        chosen = {call.output: call for path, call in self._calls.items() if path in corrected}
         with np.errstate(all="ignore"):
             for step in self._program.steps:
                 node = step.node
-                if node.layer in corrected and fold_of(node.op).scaling is not None:
-                    values[node.output] = self._normalized(
-                        self._normalizations[node.layer], values[node.inputs[0]]
-                    )
-                else:
-                    values[node.output] = step.measure([values[v] for v in node.inputs])
+                values[node.output] = step.measure([values[v] for v in node.inputs])
+                if node.output in chosen:
+                    values[node.output] = self._normalized(chosen[node.output], values)
         return values
 
-    def _normalized(self, site: Site, x: Array) -> Array:
-        layer = cast(BatchNormalization, site.layer)
-        drift = self._drifts[site.path] = drift_of(layer, x)
-        spread = spread_shape(layer, x.shape)
+    def drift(self, path: str) -> Drift:
+        """How a normalization's statistics differ from those of the rows, as the stored statistics before it are."""
+        return _drift(self._calls[path], self.stored)
+
+    def _normalized(self, call: Normalized, values: Mapping[str, Array]) -> Array:
+        x, layer = values[call.value], cast(BatchNormalization, call.layer)
+        drift = self._drifts[call.path] = _drift(call, values)
+        along = len(call.along)
+        spread = spread_shape([along + a for a in layer.kept_axes(x.ndim - along)], x.shape)
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
         y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)
         return np.asarray(y * weights.get("gamma", 1.0) + weights.get("beta", 0.0))
 
 
-def drift_of(layer: BatchNormalization, x: Array) -> Drift:
-    """A normalization's stored statistics compared with those of its input's rows."""
-    kept = layer.kept_axes(x.ndim)
-    axes = tuple(a for a in range(x.ndim) if a not in kept)
-    mean = x.mean(axis=axes, keepdims=True)
-    variance = np.mean((x - mean) ** 2, axis=axes)
-    mean = mean.reshape(variance.shape)
-    stored_mean = layer.named_weights["moving_mean"].astype(np.float64).reshape(mean.shape)
-    stored_variance = layer.named_weights["moving_variance"].astype(np.float64).reshape(mean.shape)
+def _drift(call: Normalized, values: Mapping[str, Array]) -> Drift:
+    """A normalization's stored statistics compared with those of its input's rows, without what a mask leaves out."""
+    layer, moments = cast(BatchNormalization, call.layer), Moments()
+    mask = None if call.mask is None else values[call.mask]
+    moments.add(*channels_of(call, layer, values[call.value], mask))
+    stored = [layer.named_weights[name].astype(np.float64) for name in ("moving_mean", "moving_variance")]
+    mean, variance = (a.reshape(stored[0].shape) for a in (moments.mean, moments.variance))
     total = variance + layer.epsilon
     return Drift(
-        mean, variance, (stored_mean - mean) / np.sqrt(total), (stored_variance + layer.epsilon) / total,
-        int(x.size / max(1, mean.size)),
-    )  # fmt: skip
+        mean,
+        variance,
+        (stored[0] - mean) / np.sqrt(total),
+        (stored[1] + layer.epsilon) / total,
+        moments.count,
+    )
 
 
-def spread_shape(layer: BatchNormalization, shape: Sequence[int | None]) -> tuple[int, ...]:
+def spread_shape(kept: Collection[int], shape: Sequence[int | None]) -> tuple[int, ...]:
     """The shape in which a normalization's weights broadcast against its input."""
-    kept = layer.kept_axes(len(shape))
     return tuple((n or 1) if a in kept else 1 for a, n in enumerate(shape))
 
 

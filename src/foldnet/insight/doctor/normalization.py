@@ -10,9 +10,10 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
-from foldnet.insight.doctor.measure import Drift, drift_of
+from foldnet.insight.doctor.measure import Drift
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.statistics import RECALIBRATE, layers_of
+from foldnet.insight.sites import Site
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense
 from foldnet.layers.normalization import BatchNormalization
@@ -101,7 +102,7 @@ def bessel(context: Context) -> Iterator[Finding]:
         return
     for site, layer, _, variance in layers_of(context):
         rank = len(site.shape)
-        kept = layer.kept_axes(rank)
+        kept = site.kept_axes
         if rank not in (4, 5) or len(kept) != 1 or layer.renorm:
             continue
         spread = [n or 1 for a, n in enumerate(site.shape) if a and a not in kept]
@@ -178,7 +179,7 @@ def shared(context: Context) -> Iterator[Finding]:
         seen: dict[str, Any] = {"calls": len(paths)}
         make = note
         if measured is not None:
-            drifts = [drift_of(layer, measured.value(context.site[p].operands[0])) for p in paths]
+            drifts = [measured.drift(p) for p in paths]
             first = drifts[0]
             total = np.sqrt(first.variance + layer.epsilon)
             apart = max(float(np.median(np.abs(d.mean - first.mean) / total)) for d in drifts[1:])
@@ -281,7 +282,7 @@ def removable_bias(context: Context, dense: str, normalization: str) -> bool:
     if len(layer.calls) != 1 or len(norm.layer.calls) != 1:
         return False
     rank = len(norm.shape)
-    alone = cast(BatchNormalization, norm.layer).kept_axes(rank) == (rank - 1,)
+    alone = norm.kept_axes == (rank - 1,)
     path = dense
     while path != normalization:
         readers = context.readers(path)
@@ -307,7 +308,7 @@ def cancellation(context: Context) -> Iterator[Finding]:
             "error_in_deviations": UNIT * worst,
         }  # fmt: skip
         if measured is not None and site.path in measured.drifts:
-            seen["measured_error"] = _forms_apart(layer, measured.value(site.operands[0]))
+            seen["measured_error"] = _forms_apart(site, measured.value(site.operands[0]))
         yield graded(
             "warning" if worst > 1e4 else "note", site.path,
             f"The mean is {worst:.3g} standard deviations from 0: Keras 3 (and any folding) computes x·a + (beta − "
@@ -316,11 +317,11 @@ def cancellation(context: Context) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _forms_apart(layer: BatchNormalization, x: Array) -> float:
+def _forms_apart(site: Site, x: Array) -> float:
     """The largest difference between two ways to compute the same normalization, in float32."""
     from foldnet.insight.doctor.measure import spread_shape
 
-    spread = spread_shape(layer, x.shape)
+    layer, spread = cast(BatchNormalization, site.layer), spread_shape(site.kept_axes, x.shape)
     weights = {k: v.reshape(spread) for k, v in layer.named_weights.items()}
     single = x.astype(np.float32)
     gain = np.float32(1) / np.sqrt(weights["moving_variance"] + np.float32(layer.epsilon))

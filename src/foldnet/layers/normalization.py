@@ -203,12 +203,6 @@ class BatchNormalization(Layer):
         factor: Array = weights.get("gamma", np.ones(spread)) / np.sqrt(variance)
         shift = b.layer_constant(self, "shift", weights["moving_mean"])
         b.spreads[shift] = np.sqrt(variance)
-        result = b.emit(
-            Affine(),
-            x,
-            b.layer_constant(self, "scale", factor),
-            b.layer_constant(self, "offset", weights.get("beta", np.zeros(spread))),
-            shift,
-        )
-        b.note_normalized(self, x, result)
-        return result
+        scale = b.layer_constant(self, "scale", factor)
+        offset = b.layer_constant(self, "offset", weights.get("beta", np.zeros(spread)))
+        return b.noted(self, x, lambda: b.emit(Affine(), x, scale, offset, shift))

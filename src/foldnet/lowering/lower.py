@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -229,11 +229,14 @@ class Lowering(GraphBuilder):
         found = self.call_masks[index] if index < len(self.call_masks) else None
         return None if found is None else found.value()
 
-    def note_normalized(self, layer: Layer, value: str, output: str) -> None:
-        """Note a call of a BatchNormalization, if calls are noted."""
-        if self.normalized is not None:
-            mask, along = self.mask(), tuple(self._along)
-            self.normalized.append(Normalized(layer, self.layer, value, output, along, mask))
+    def noted(self, layer: Layer, value: str, normalize: Callable[[], str]) -> str:
+        """The result of a call of a BatchNormalization; the call is noted, if calls are. Its mask is emitted first."""
+        if self.normalized is None:
+            return normalize()
+        mask, along = self.mask(), tuple(self._along)
+        output = normalize()
+        self.normalized.append(Normalized(layer, self.layer, value, output, along, mask))
+        return output
 
     def number(self, layer: Layer, name: str, value: float) -> str:
         """A scalar constant of a layer, rounded to float32 like data."""

@@ -1,11 +1,14 @@
 """For each check of the doctor, networks with the fault, and networks nearly with it."""
 
+from functools import partial
+
 import numpy as np
 
 from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
 from tests.insight.doctor.doctor_networks import D, rows, settled, stack
 from tests.insight.doctor.doctor_sick import (
+    PLACES,
     B,
     after,
     averaged,
@@ -13,14 +16,17 @@ from tests.insight.doctor.doctor_sick import (
     block,
     convolved,
     dead,
+    dead_channels,
     dropped,
     exchanged,
     far,
     formats,
     hard,
+    hard_states,
     images,
     old,
     output,
+    placed,
     pooled_in_other_format,
     put,
     remembering,
@@ -64,6 +70,8 @@ CASES = {
         (lambda: with_x(after(0.0)[0], after(0.0)[1] * 4 + 1), "warning"),
         (lambda: with_x(*after(0.8)), "warning"),
         (lambda: with_x(*after(0.05)), None),
+        *((partial(placed, kind, 2), "error") for kind in PLACES),
+        *((partial(placed, kind, 0), None) for kind in PLACES),
     ],
     "small-batch-variance": [
         (lambda: with_x(*replicas(0.5)), "warning"),
@@ -259,10 +267,17 @@ CASES = {
         (lambda: put(stack(D(6, activation="sigmoid"), D(6, activation="relu", name="d"), D(1)),
                      "d", kernel=-1, bias=-0.1), "error"),
         (lambda: with_x(*dead(2)), None), (lambda: dead(8)[0], None),
+        *((partial(dead_channels, count, said, apart), severity) for count, severity in ((4, "error"), (3, "warning"))
+          for said in ("channels_first", "channels_last") for apart in (False, True)),
+        *((partial(dead_channels, 0, said, apart), None)
+          for said in ("channels_first", "channels_last") for apart in (False, True)),
     ],
     "saturated-units": [
         (lambda: with_x(*hard(500)), "warning"), (lambda: with_x(*hard(500, "sigmoid")), "warning"),
         (lambda: with_x(*hard(2)), None),
+        (lambda: hard_states(layers.SimpleRNN(3), 500), "warning"),
+        (lambda: hard_states(layers.GRU(3, return_sequences=True), 2), None),
+        (lambda: hard_states(layers.LSTM(3), 2), None),
     ],
     "input-scale": [
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 200), "warning"),

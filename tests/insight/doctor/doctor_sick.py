@@ -208,3 +208,68 @@ def output(activation, units, loss):
 
 def with_x(model, x=None, y=None):
     return Context(model, rows() if x is None else x, y)
+
+
+def _placed(kind):
+    """A normalization among convolutions or steps, its network, and rows: images, sequences, padded words."""
+    generator = np.random.default_rng(7)
+    x = generator.normal(size=(150, 5, 6, 3)).astype(np.float32) * [1, 2, 3] + [0, 3, 1]
+    sequence = generator.normal(size=(150, 6, 4)).astype(np.float32) * [1, 2, 3, 1] + [0, 3, 1, 9]
+    conv, flat = layers.Conv2D(4, 3, padding="same", name="conv"), layers.Flatten()
+    if kind == "padded":
+        x = generator.integers(1, 9, (150, 6))
+        x[np.arange(6) >= generator.integers(1, 7, (150, 1))] = 0
+        return (norm := B(name="bn")), words(norm, layers.LSTM(3)), x
+    if kind == "steps":
+        norm = B(name="inside")
+        return (
+            norm,
+            stack(layers.TimeDistributed(norm, name="bn"), layers.LSTM(3), D(1), shape=(6, 4)),
+            sequence,
+        )
+    if kind == "network":
+        inside = layers.Input((4,))
+        norm = B(name="bn")
+        network = filled(Model(inside, layers.ReLU()(norm(D(5, name="d")(inside)))))
+        steps = layers.TimeDistributed(network, name="steps")
+        return norm, stack(steps, layers.GlobalAveragePooling1D(), D(1), shape=(6, 4)), sequence
+    if kind == "first":
+        conv = layers.Conv2D(4, 3, padding="same", data_format="channels_first", name="conv")
+        norm, x = B(axis=1, name="bn"), x.transpose(0, 3, 1, 2)
+        return norm, stack(conv, norm, layers.ReLU(), flat, D(1), shape=x.shape[1:]), x
+    norm = B(axis=[1, 2, 3] if kind == "list" else -1, name="bn")
+    return norm, stack(conv, norm, layers.ReLU(), flat, D(1), shape=x.shape[1:]), x
+
+
+PLACES = ("last", "first", "list", "padded", "steps", "network")
+
+
+def placed(kind, off):
+    """The statistics of these rows, moved off by so many deviations."""
+    norm, model, x = _placed(kind)
+    settled(model, x)
+    deviation = np.sqrt(norm.moving_variance.numpy())
+    norm.set_weight("moving_mean", norm.moving_mean + off * deviation)
+    norm.set_weight("moving_variance", norm.moving_variance * (1 + off) ** 2)
+    return with_x(model, x)
+
+
+def dead_channels(count, said, apart=False):
+    """A convolution with channels that its ReLU, or the one after its normalization, never lets through."""
+    shape = (6, 5, 3) if said == "channels_last" else (3, 6, 5)
+    x = np.random.default_rng(8).normal(size=(40, *shape)).astype(np.float32)
+    off = np.where(np.arange(4) < count, -50, 0)
+    if apart:
+        norm = B(axis=-1 if said == "channels_last" else 1, name="bn")
+        parts = [layers.Conv2D(4, 3, data_format=said, use_bias=False), norm, layers.ReLU(name="d")]
+        return with_x(put(settled(stack(*parts, layers.Flatten(), D(1), shape=shape), x), "bn", beta=off), x)
+    conv = layers.Conv2D(4, 3, data_format=said, activation="relu", name="d")
+    return with_x(put(stack(conv, layers.Flatten(), D(1), shape=shape), "d", bias=off), x)
+
+
+def hard_states(layer, size):
+    """A recurrent layer whose states are at their limits, if its kernel is large."""
+    x = np.random.default_rng(9).normal(size=(60, 5, 4)).astype(np.float32)
+    model = stack(layer, D(1), shape=(5, 4))
+    layer.set_weights([w * size for w in layer.get_weights()])
+    return with_x(model, x)

@@ -15,7 +15,7 @@ from foldnet.insight.doctor.run import examine
 from foldnet.layers import LAYERS
 from tests.insight.doctor.doctor_cases import CASES
 from tests.insight.doctor.doctor_networks import D, N, data, rows, stack
-from tests.insight.doctor.doctor_sick import B, after, dropped, put, steps, with_x
+from tests.insight.doctor.doctor_sick import PLACES, B, after, dropped, placed, put, steps, with_x
 
 
 def context(made):
@@ -165,3 +165,12 @@ def test_a_softmax_over_one_unit_is_found_wherever_it_is(end):
     x = layers.Input((4,))
     model = fn.Model(x, end(x))
     assert [f.check for f in fn.doctor(model, checks="softmax-one-unit").findings] == ["softmax-one-unit"]
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_recalibrated_statistics_are_those_that_are_measured(kind):
+    sick = placed(kind, 2)
+    fn.recalibrate(sick.network, sick.x)
+    (drift,) = Context(sick.network, sick.x).measured.drifts.values()
+    np.testing.assert_allclose(drift.shift, 0, atol=1e-5)
+    np.testing.assert_allclose(drift.ratio, 1, rtol=1e-5)

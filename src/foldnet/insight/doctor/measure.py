@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.engines.reference import ReferenceProgram
+from foldnet.engines.reference.program import Step
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
@@ -67,7 +67,7 @@ class Measurement:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._graph, calls = lower_and_note(context.network)
-        self._program = ReferenceProgram(self._graph)
+        self._steps = [Step(self._graph, node) for node in self._graph.nodes]  # those of masks, too
         inputs = read_rows(self._graph, context.x)
         usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
         self.unusable = int((~usable).sum())
@@ -152,7 +152,7 @@ class Measurement:
         values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
         chosen = {call.output: call for path, call in self._calls.items() if path in corrected}
         with np.errstate(all="ignore"):
-            for step in self._program.steps:
+            for step in self._steps:
                 node = step.node
                 values[node.output] = step.measure([values[v] for v in node.inputs])
                 if node.output in chosen:

@@ -13,7 +13,9 @@ from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
-from foldnet.layers.core import Dense
+from foldnet.layers.base import Layer
+from foldnet.layers.core import Dense, named_activation
+from foldnet.layers.traits import Ending
 
 FLAT_BELOW = ("relu", "relu6", "thresholded_relu")
 SATURATING = ("sigmoid", "tanh", "softsign")
@@ -37,12 +39,12 @@ def dead(context: Context) -> Iterator[Finding]:
             continue
         proven = _never_positive(context, site)
         silent = proven
-        seen: dict[str, Any] = {"units": int(site.shape[-1] or 0)}
+        axis = _units_axis(context, site)
+        seen: dict[str, Any] = {"units": int(site.shape[axis] or 0)}
         if proven is not None:
             seen["dead_for_any_input"] = int(proven.sum())
         if measured is not None and measured.rows >= FEWEST:
-            value = measured.value(site.path)
-            silent = np.asarray(~(value > 0).any(axis=tuple(range(value.ndim - 1))))
+            silent = np.asarray(~(_by_unit(measured.value(site.path), axis) > 0).any(axis=0))
             seen |= {"dead_on_data": int(silent.sum()), "rows": measured.rows}
         if silent is None or not silent.any():
             continue
@@ -57,6 +59,23 @@ def dead(context: Context) -> Iterator[Finding]:
             f"and no gradient can change that" + (", and nothing passes this layer." if share == 1 else "."),
             "A smaller learning rate, scaled inputs, he_normal kernels, or LeakyReLU; then train again.", **seen,
         )  # fmt: skip
+
+
+def _units_axis(context: Context, site: Site) -> int:
+    """The axis of a result that its units or channels are on; of an activation that of the layer before it."""
+    while (
+        not (site.layer.specs or hasattr(site.layer, "data_format")) or site.layer.normalizes_by is not None
+    ):
+        before = context.site.get(site.operands[0]) if len(site.operands) == 1 else None
+        if before is None or len(before.shape) != len(site.shape):
+            break
+        site = before
+    return site.features
+
+
+def _by_unit(value: Array, axis: int) -> Array:
+    """The values of each unit in a column."""
+    return np.moveaxis(value, axis, -1).reshape(-1, value.shape[axis])
 
 
 def _never_positive(context: Context, site: Site) -> Array | None:
@@ -82,6 +101,13 @@ def _bounds(context: Context, site: Site) -> tuple[float, float]:
     return value_range(None if source is None else source.layer.ends_with)
 
 
+def _bends(layer: Layer) -> Ending | None:
+    """The activation that a layer's results are limited by; of a recurrent layer that of its states."""
+    if layer.is_recurrent and hasattr(layer, "activation"):
+        return named_activation(layer.activation)
+    return layer.ends_with
+
+
 def saturated(context: Context) -> Iterator[Finding]:
     """Hidden sigmoid and tanh units that are at their limits on nearly all rows."""
     measured = context.measured
@@ -89,17 +115,17 @@ def saturated(context: Context) -> Iterator[Finding]:
         return
     ends = {p.path for p in context.outputs}
     for site in context.sites:
-        activation = site.layer.ends_with
+        activation = _bends(site.layer)
         if activation is None or activation[0] not in SATURATING or site.path in ends:
             continue
         low, high = value_range(activation)
-        value = measured.value(site.path)
+        value = _by_unit(measured.value(site.path), _units_axis(context, site))
         near = 0.01 * (high - low)
-        stuck = ((value < low + near) | (value > high - near)).mean(axis=tuple(range(value.ndim - 1))) > 0.95
+        stuck = ((value < low + near) | (value > high - near)).mean(axis=0) > 0.95
         if not stuck.any():
             continue
         share = float(stuck.mean())
-        constant = np.ptp(value.reshape(-1, value.shape[-1]), axis=0) < near
+        constant = np.ptp(value, axis=0) < near
         severity: Severity = (
             "error" if constant.all() else "warning" if share > 0.5 and stuck.size > 2 else "note"
         )

@@ -76,9 +76,17 @@ def _ways_to(network: Network, start: str = "model") -> dict[int, str]:
     """The expression for each layer, by the layer's id."""
     ways: dict[int, str] = {}
     for layer in network.layers:
-        way = f"{start}.get_layer({_quoted(layer.name)})"
-        inner = _ways_to(layer, way) if isinstance(layer, Network) else {id(layer): way}
-        ways = inner | ways
+        ways = _ways_of(layer, f"{start}.get_layer({_quoted(layer.name)})") | ways
+    return ways
+
+
+def _ways_of(layer: Layer, way: str) -> dict[int, str]:
+    if isinstance(layer, Network):
+        return _ways_to(layer, way)
+    ways = {id(layer): way}
+    if layer.repeats_layer:
+        (inner,) = layer.inner_layers.values()
+        ways |= _ways_of(inner, f"{way}.layer")
     return ways
 
 

@@ -93,8 +93,10 @@ class TimeDistributed(Wrapper):
         return self.layer.count_params()
 
     def differs_in_training(self) -> bool:
-        """Whether the inner layer does."""
-        return self.layer.differs_in_training()
+        """Whether the inner layer does, or any layer of the inner network."""
+        network = self.inner_network
+        single = [self.layer] if network is None else network.single_layers()
+        return any(layer.differs_in_training() for layer in single)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The inner layer's operations, along the steps."""

@@ -119,3 +119,34 @@ def test_the_axis_picture_of_both_formats_and_of_volumes():
         ("volume", "bn", "(0, 1, 2, 3)"),
     ):
         assert f"x.mean(axis={axes}" in str(explain(NETWORKS[network](), layer=layer)), network
+
+
+def test_what_is_inside_time_distributed():
+    inside = Input((4,), name="in")
+    step = Model(
+        inside, layers.BatchNormalization(name="bn")(layers.Dense(3, name="dense")(inside)), name="step"
+    )
+    fill(step)
+    stack = [
+        layers.TimeDistributed(layers.BatchNormalization(), name="norm"),
+        layers.TimeDistributed(step, name="net"),
+    ]
+    model = fill(Sequential([Input((5, 4)), *stack, layers.GlobalAveragePooling1D()]))
+    norm, net = (
+        next(b for b in explain(model).section(name).blocks if isinstance(b, Formula))
+        for name in ("norm", "net")
+    )
+    assert norm.training.startswith(
+        "at each of 5 steps, with statistics of each step alone: y = (x − batch mean)"
+    )
+    assert norm.prediction.startswith("at each of 5 steps: y = (x − moving_mean)")
+    assert net.prediction == "at each of 5 steps, the network 'step': dense → bn"
+    assert net.training == f"{net.prediction}, as in training"
+    assert "27 parameters, those of the layers in it." in said(model, "net")
+
+    (program,) = explain(model).ending
+    lines = program.lines
+    names = {"model": model}
+    exec("\n".join(lines), names)
+    x = np.random.default_rng(1).normal(size=(6, 5, 4))
+    np.testing.assert_allclose(names["predict"](x), model.predict(x), rtol=1e-5, atol=1e-6)

@@ -139,7 +139,7 @@ def _section(site: Site, source: Source, full: bool, around: Sequence[Words]) ->
         return _titled(site, blocks)
     if layer.normalizes_by in ("row", "data"):
         blocks += sharing_blocks(layer, shapes[0])
-    if layer.specs:
+    if layer.count_params():
         blocks.append(weights_words(layer))
         if layer.normalizes_by == "batch":
             blocks.append(Words(f"Its statistics in full: explain(model, layer={site.path!r})."))
@@ -153,6 +153,8 @@ def _titled(site: Site, blocks: Sequence[Block]) -> Section:
 
 def weights_words(layer: Layer) -> Words:
     """How many weights a layer has, and which of them are trained."""
+    if layer.inner_network is not None:
+        return Words(f"{layer.count_params():,} parameters, those of the layers in it.")
     kinds: Sequence[tuple[str, bool]] = (("trained", True), ("not trained", False))
     parts = []
     for words, trained in kinds:

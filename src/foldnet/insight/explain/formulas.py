@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from foldnet.layers.headed_attention import HeadedAttention
     from foldnet.layers.pooling import _Pooling
     from foldnet.layers.recurrent import RNN
+    from foldnet.layers.time_distributed import TimeDistributed
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 
@@ -179,6 +180,20 @@ def _bidirectional(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
         f"y = {_MERGED[layer.merge_mode]}, of two layers with weights of their own{turned}. The first: {forward}. "
         f"The second: {backward}"
     )
+
+
+def _at_every_step(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """What the layer inside computes, or through which layers a network inside goes."""
+    (rows, steps, *step), layer = shapes[0], cast("TimeDistributed", found)
+    begin = f"at each {'step' if steps is None else f'of {steps} steps'}"
+    network = layer.inner_network
+    if network is not None:
+        names = " → ".join(inner.name for inner in network.operations if not inner.is_input)
+        text = f"{begin}, the network {network.name!r}: {names}"
+        return Formula(f"{text}, as in training", text) if layer.differs_in_training() else _both(text)
+    inside = formula_of(layer.layer, ((rows, *step),))
+    alone = ", with statistics of each step alone" if layer.layer.normalizes_by == "batch" else ""
+    return Formula(f"{begin}{alone}: {inside.training}", f"{begin}: {inside.prediction}")
 
 
 def _headed_attention(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
@@ -357,6 +372,7 @@ FORMULAS: dict[str, Write] = {
     "Operation": _operation,
     "RMSNormalization": _row_normalization,
     "SpatialDropout": _dropout,
+    "TimeDistributed": _at_every_step,
     "UnitNormalization": _row_normalization,
 }
 """By class name; a subclass without an entry uses its base's."""

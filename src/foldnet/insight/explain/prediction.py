@@ -5,7 +5,7 @@ from __future__ import annotations
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
 from foldnet.insight.explain.explanation import Block, Program, Words
-from foldnet.insight.sites import sites_of
+from foldnet.insight.sites import opened, sites_of
 from foldnet.lowering.lower import lower
 from foldnet.network import Network
 
@@ -21,7 +21,7 @@ def prediction_blocks(network: Network, graph: Graph | None = None) -> tuple[Blo
 
     try:
         graph = lower(network) if graph is None else graph
-        layers = {site.path: site.layer for site in sites_of(network, graph)}
+        layers = {site.path: site.layer for site in opened(sites_of(network, graph))}
         lines = numpy_snippet(network, graph, layers)
     except FoldnetError as error:
         return (Words(f"This network has no such code: {error}"),)

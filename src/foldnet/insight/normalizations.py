@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
+from foldnet.graph.graph import with_nodes
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import Normalized, lower_and_note
+from foldnet.lowering.masks import masked_layers
 from foldnet.network import Network
 
 
@@ -50,6 +53,20 @@ def normalization_calls(network: Network) -> list[Normalized]:
     return lower_and_note(
         network, {layer: with_fresh_statistics(layer) for layer in normalization_layers(network)}
     )[1]
+
+
+def masks_of(network: Network, rows: Sequence[Array]) -> dict[str, Array | None]:
+    """By path of each call of a BatchNormalization that gets a mask with its input, that mask; None without rows."""
+    if not masked_layers(network):
+        return {}
+    graph, calls = lower_and_note(
+        network, {layer: with_fresh_statistics(layer) for layer in normalization_layers(network)}
+    )
+    found = {call.path: call.mask for call in calls if call.mask is not None}
+    if not rows:
+        return dict.fromkeys(found)
+    values = ReferenceProgram(with_nodes(graph, graph.nodes, outputs=tuple(found.values()))).values(rows)
+    return {path: values[mask] for path, mask in found.items()}
 
 
 def channels_of(

@@ -90,6 +90,11 @@ def sites_and_results(network: Network, graph: Graph | None = None) -> tuple[lis
     return sites, [values[t] for t in network.outputs]
 
 
+def _computes(layer: Layer, path: str, maker: str) -> bool:
+    """Whether what a layer made belongs to a call: to itself, or to the network that its layer holds."""
+    return maker == path or (layer.inner_network is not None and maker.startswith(f"{path}/"))
+
+
 def opened(sites: Iterable[Site]) -> Iterator[Site]:
     """The calls, with those inside TimeDistributed: its layer in its place, and its network's layers ahead of it.
 
@@ -138,7 +143,9 @@ def _walk(
             path = prefix + call_name(network, call)
             names = [result_name(path, i) for i in range(len(call.outputs))]
             results = names if graph is None else [graph.layer_outputs[name] for name in names]
-            nodes = () if graph is None else tuple(n for n in graph.nodes if n.layer == path)
+            nodes = (
+                () if graph is None else tuple(n for n in graph.nodes if _computes(call.layer, path, n.layer))
+            )
             shapes = tuple(t.shape for t in call.inputs)
             sites.append(Site(path, call, operands, results[0], shapes, call.outputs[0].shape, nodes))
         values.update(zip(call.outputs, results, strict=True))

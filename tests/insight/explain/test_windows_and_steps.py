@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Model, Sequential, explain, layers
-from foldnet.insight.explain.explanation import Formula, Words
+from foldnet.insight.explain.explanation import Code, Formula, Steps, Words
+from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.positions import fields_of
 from foldnet.insight.sites import sites_of
 from tests.insight.insight_networks import fill
@@ -150,3 +151,29 @@ def test_what_is_inside_time_distributed():
     exec("\n".join(lines), names)
     x = np.random.default_rng(1).normal(size=(6, 5, 4))
     np.testing.assert_allclose(names["predict"](x), model.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_statistics_without_masked_steps(tmp_path):
+    """Text, code and numbers of a normalization whose input has a mask."""
+    x = np.random.default_rng(3).normal(2, 3, (7, 5, 3)).astype(np.float32)
+    counts = np.arange(5) < np.random.default_rng(4).integers(1, 6, (7, 1))
+    x[~counts] = 0.0
+    stack = [layers.Masking(0.0), layers.BatchNormalization(name="bn"), layers.LSTM(2)]
+    model = fill(Sequential([Input((5, 3)), *stack]))
+    bn = model.get_layer("bn")
+    found = explain(model, x, layer="bn", channel=1).section("bn").blocks
+    (code,) = (b for b in found if isinstance(b, Code) and "x.mean" in b.lines[0])
+    names = {"np": np, "x": x.astype(np.float64), "mask": counts, "gamma": bn.gamma, "beta": bn.beta}
+    exec("\n".join(code.lines), names)
+    np.testing.assert_allclose(names["mean"], x[counts].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(names["variance"], x[counts].var(axis=0), rtol=1e-5)
+    assert "positions that are masked do not count" in said(model, "bn")
+    mean, variance = x[counts].astype(np.float64)[:, 1].mean(), x[counts].astype(np.float64)[:, 1].var()
+    exact = f"mean {number(mean)}, variance {number(variance)}"
+    training = next(b for b in found if isinstance(b, Steps) and b.title.startswith("In training"))
+    assert training.steps[0][1] == exact
+    page = explain(model, x, channel=1).to_html(tmp_path / "x.html").read_text()
+    assert exact in page
+    assert "where=mask[..., None]" in page
+    unmasked = fill(Sequential([Input((5, 3)), layers.BatchNormalization(name="bn")]))
+    assert "mask" not in said(unmasked, "bn")

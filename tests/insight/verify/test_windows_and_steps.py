@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from foldnet import Model, Sequential, freeze, layers
 from foldnet.insight.verify import verify
+from tests.insight.insight_networks import fill
 from tests.insight.verify.windows_and_steps import by_hand, made
 
 
@@ -29,3 +31,16 @@ def test_weights_of_layers_inside_a_layer_are_not_changed():
     before = [w.copy() for w in model.get_weights()]
     verify(by_hand(model, "lstm", plain=True), model, x, pair_seconds=0)
     assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def test_a_network_inside_time_distributed_computes_something():
+    inside = layers.Input((4,))
+    step = Model(inside, layers.BatchNormalization()(layers.Dense(3, activation="relu")(inside)))
+    model = Sequential([layers.Input((5, 4)), layers.TimeDistributed(step, name="net"), layers.LSTM(2)])
+    fill(model)
+    fill(step)
+    found = verify(freeze(model), model)
+    assert found.ok
+    (net,) = (layer for layer in found.layers if layer.name == "net")
+    assert net.status == "proven"
+    assert net.sight > 1e3

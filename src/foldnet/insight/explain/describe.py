@@ -19,6 +19,7 @@ from foldnet.insight.explain.prediction import prediction_blocks
 from foldnet.insight.explain.sharing import sharing_blocks
 from foldnet.insight.explain.source import Source
 from foldnet.insight.mask_trails import follow
+from foldnet.insight.normalizations import masks_of
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
 from foldnet.layers.base import Layer
@@ -69,8 +70,8 @@ def explain(
         full = next((s.path for s in sites if s.layer.normalizes_by == "batch"), "")
     rows = () if graph is None else tuple(read_rows(graph, x))
     values = {} if graph is None else ReferenceProgram(graph).values(rows)
-    formats = formats_at_normalizations(sites_of(network))
-    source = Source(network, tuple(sites), tuple(chosen), graph, rows, values, row, channel, formats)
+    formats, masks = formats_at_normalizations(sites_of(network)), masks_of(network, rows)
+    source = Source(network, tuple(sites), tuple(chosen), graph, rows, values, masks, row, channel, formats)
     title = f"{type(network).__name__} {network.name!r}: {len(sites)} layers, {network.count_params():,} parameters"
     if layer is not None:
         title = f"Layer {layer!r} of {network.name!r}"
@@ -93,8 +94,8 @@ def _normalization(site: Site, layer: BatchNormalization, source: Source) -> lis
     if not 0 <= source.channel < channels:
         raise InputError(f"channel={source.channel}: layer {site.path!r} has {channels} channels")
     row = source.row % len(x) if x is not None else 0
-    said = source.formats.get(site.path)
-    return normalization_blocks(layer, site.input_shapes[0], x, row, source.channel, said)
+    said, masked, mask = source.formats.get(site.path), site.path in source.masks, source.masks.get(site.path)
+    return normalization_blocks(layer, site.input_shapes[0], x, row, source.channel, said, masked, mask)
 
 
 def _network(model: object) -> Network:

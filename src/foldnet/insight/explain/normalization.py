@@ -23,6 +23,12 @@ ROLES = {
 }
 
 
+MASKED = (
+    "Its input has a mask: in training, positions that are masked do not count in mean and variance. They are "
+    "normalized like all others."
+)
+
+
 def normalization_blocks(
     layer: BatchNormalization,
     shape: Shape,
@@ -30,6 +36,8 @@ def normalization_blocks(
     row: int,
     channel: int,
     said: DataFormat | None = None,
+    masked: bool = False,
+    mask: Array | None = None,
 ) -> list[Block]:
     """Everything about one call.
 
@@ -40,24 +48,29 @@ def normalization_blocks(
         row: which.
         channel: which of its channels, counted in memory order.
         said: where the layers around it have their channels, if they say so.
+        masked: whether a mask comes with its input.
+        mask: that mask, for these rows.
     """
-    blocks = [*axis_blocks(layer, shape, said), *weight_blocks(layer)]
+    blocks = [*axis_blocks(layer, shape, said, masked), *weight_blocks(layer)]
     if x is not None and x.size:
         value = _value(layer, x, layer.kept_axes(len(shape)), row, channel)
-        blocks += [*([_training_steps(value, x)] if layer.trainable else []), _prediction_steps(value)]
+        blocks += [*([_training_steps(value, x, mask)] if layer.trainable else []), _prediction_steps(value)]
     return blocks
 
 
-def axis_blocks(layer: BatchNormalization, shape: Shape, said: DataFormat | None = None) -> list[Block]:
+def axis_blocks(
+    layer: BatchNormalization, shape: Shape, said: DataFormat | None = None, masked: bool = False
+) -> list[Block]:
     """Which axes keep statistics and which are averaged over, and the same in NumPy; of a built layer.
 
-    ``said`` is where the layers around it have their channels, if they say so.
+    ``said`` is where the layers around it have their channels, if they say so; ``masked``: its input has a mask.
     """
     kept = layer.kept_axes(len(shape))
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
     return [
         *_axes(layer, shape, kept, reduced, said),
-        _numpy(layer, shape, kept, reduced),
+        *([Words(MASKED)] if masked else []),
+        _numpy(layer, shape, kept, reduced, masked),
         *_reading(shape, kept, reduced, said),
     ]
 
@@ -109,18 +122,21 @@ def _axes(
     ]
 
 
-def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
+def _numpy(
+    layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...], masked: bool
+) -> Code:
     axes = _tuple_text(reduced)
     names = {w.name for w in layer.specs}
     keep = "" if kept == (len(kept) + len(reduced) - 1,) else ", keepdims=True"
+    where = ", where=mask[..., None]" if masked else ""
     # Vectors of an axis that is not the last must be reshaped to broadcast.
     laid = f".reshape{_tuple_text(_spread(shape, kept))}" if len(kept) == 1 and keep else ""
     end = f" * gamma{laid}" * ("gamma" in names) + f" + beta{laid}" * ("beta" in names)
     return Code(
         "The same numbers in NumPy, as training computes them:",
         (
-            f"mean = x.mean(axis={axes}{keep})",
-            f"variance = x.var(axis={axes}{keep})",
+            f"mean = x.mean(axis={axes}{keep}{where})",
+            f"variance = x.var(axis={axes}{keep}{where})",
             f"y = (x - mean) / np.sqrt(variance + {layer.epsilon:g}){end}",
         ),
     )
@@ -276,11 +292,12 @@ def _value(layer: BatchNormalization, x: Array, kept: tuple[int, ...], row: int,
     return _Value(layer, kept, index, tuple(place.values()), weights, float(x[index]))
 
 
-def _training_steps(value: _Value, x: Array) -> Steps:
-    shared = x[tuple(i if a in value.kept else slice(None) for a, i in enumerate(value.index))].astype(
-        np.float64
-    )
-    mean, variance = float(shared.mean()), float(shared.var())
+def _training_steps(value: _Value, x: Array, mask: Array | None) -> Steps:
+    same = tuple(i if a in value.kept else slice(None) for a, i in enumerate(value.index))
+    shared = x[same].astype(np.float64)
+    if mask is not None:
+        shared = shared[np.broadcast_to(mask[..., np.newaxis] != 0, x.shape)[same]]
+    mean, variance = (float(shared.mean()), float(shared.var())) if shared.size else (0.0, 0.0)
     seen = ", ".join(number(float(v)) for v in shared.reshape(-1)[:5]) + (", …" if shared.size > 5 else "")
     first = (f"{value.place}: {seen}", f"mean {number(mean)}, variance {number(variance)}")
     title = f"In training, if these {len(x):,} rows were the batch; the value of row {value.index[0]}:"

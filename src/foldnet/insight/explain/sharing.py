@@ -88,16 +88,19 @@ def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
     return other
 
 
-def sharing_blocks(layer: Layer, shape: Shape, said: DataFormat | None = None) -> list[Block]:
+def sharing_blocks(
+    layer: Layer, shape: Shape, said: DataFormat | None = None, masked: bool = False
+) -> list[Block]:
     """The rule as text and as NumPy code, for any kind of built normalization.
 
     Args:
         layer: built.
         shape: of its input, batch axis first.
         said: where the layers around it have their channels, if they say so.
+        masked: whether its input has a mask.
     """
     if isinstance(layer, BatchNormalization):
-        return axis_blocks(layer, shape, said)
+        return axis_blocks(layer, shape, said, masked)
     found = layer.normalization_rule(shape)
     if found is None:
         return []

@@ -23,6 +23,7 @@ class Source:
         graph: its lowering for prediction; None without rows.
         inputs: the caller's rows, one array per input of the graph; empty without rows.
         values: every value of the graph for them, in float64.
+        masks: by path, the mask that each BatchNormalization gets with its input, where it gets one; None without rows.
         row: to follow.
         channel: to follow.
         formats: by path of a normalization, where the layers around it have their channels, if they say so.
@@ -34,6 +35,7 @@ class Source:
     graph: Graph | None = None
     inputs: tuple[Array, ...] = ()
     values: Mapping[str, Array] = field(default_factory=dict)
+    masks: Mapping[str, Array | None] = field(default_factory=dict)
     row: int = 0
     channel: int = 0
     formats: Mapping[str, DataFormat] = field(default_factory=dict)

@@ -136,7 +136,9 @@ _RULES: dict[StepKind, Callable[[Any, float, Step], tuple[float, str]]] = {
 }  # fmt: skip
 
 
-def numbers_of(layer: Layer, x: Array, row: int = 0, channel: int = 0) -> Numbers | None:
+def numbers_of(
+    layer: Layer, x: Array, row: int = 0, channel: int = 0, mask: Array | None = None
+) -> Numbers | None:
     """The numbers of a built normalization for rows of its input; None where there are no values.
 
     Args:
@@ -144,6 +146,7 @@ def numbers_of(layer: Layer, x: Array, row: int = 0, channel: int = 0) -> Number
         x: rows of its input.
         row: to show first.
         channel: likewise; the last one if the layer has fewer.
+        mask: of the input, if a batch's statistics leave out what it says.
     """
     if not x.size:
         return None
@@ -165,7 +168,7 @@ def numbers_of(layer: Layer, x: Array, row: int = 0, channel: int = 0) -> Number
     if len(rows) < len(x) or len(channels) < count:
         note = f"This page holds {len(rows)} of {len(x):,} rows and {len(channels):,} of {count:,} channels."
     with np.errstate(all="ignore"):
-        trails = _trails(layer, x, axes, spots, labels, pick)
+        trails = _trails(layer, x, axes, spots, labels, pick, mask)
     return Numbers(rows, channels, labels, pick(x), trails, rows.index(row), channels.index(channel), note)
 
 
@@ -179,12 +182,13 @@ def _trails(
     spots: Sequence[tuple[int, ...]],
     labels: Sequence[str],
     pick: Pick,
+    mask: Array | None,
 ) -> tuple[Trail, ...]:
     found = layer.normalization_rule(x.shape)
     assert found is not None, "only for normalizations"
     match found.source:
         case "batch":
-            return _of_batch(layer, x, axes, spots, labels, pick)
+            return _of_batch(layer, x, axes, spots, labels, pick, mask)
         case "data":
             return (_of_data(layer, x, labels, pick, found.epsilon),)
         case "row":
@@ -211,18 +215,22 @@ def _of_batch(
     spots: Sequence[tuple[int, ...]],
     labels: Sequence[str],
     pick: Pick,
+    mask: Array | None,
 ) -> tuple[Trail, ...]:
     """By the statistics of a batch in training, and by the moving ones at prediction time."""
     weights = _spread_weights(layer, x, axes)
     end = _end(weights, pick)
     over = tuple(a for a in range(x.ndim) if a not in axes)
-    seen = [
-        _seen(x[tuple(slice(None) if a in over else (0, *spot)[a] for a in range(x.ndim))]) for spot in spots
-    ]
+    counts = np.broadcast_to(True if mask is None else mask[..., np.newaxis] != 0, x.shape)
+    same = [tuple(slice(None) if a in over else (0, *spot)[a] for a in range(x.ndim)) for spot in spots]
+    seen = [_seen(x[place][counts[place]]) for place in same]
+    count = np.maximum(counts.sum(over, keepdims=True), 1)
+    mean = np.where(counts, x, 0).sum(over, keepdims=True) / count
+    variance = np.square(np.where(counts, x - mean, 0)).sum(over, keepdims=True) / count
     first = tuple(f"channel {c}: {s}" for c, s in zip(labels, seen, strict=True))
     training = _standard(
         f"In training, if these {len(x):,} rows were the batch; the value of row {{row}}:",
-        first, pick(x.mean(over, keepdims=True)), pick(x.var(over, keepdims=True)), layer.epsilon, end,
+        first, pick(mean), pick(variance), layer.epsilon, end,
     )  # fmt: skip
     prediction = _standard(
         "At prediction time, the same value of row {row}:" if layer.trainable else _BOTH,

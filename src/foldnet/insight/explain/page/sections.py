@@ -53,13 +53,15 @@ def layer_pages(source: Source) -> list[LayerPage]:
         said: list[Block] = [formula_of(site.layer, site.input_shapes), *settings_words(site.layer)]
         parts = [block_html(block) for block in said]
         if is_normalization(site.layer):
-            views = views_of(site.layer, site.input_shapes[0], source.formats.get(site.path))
+            near, masked = source.formats.get(site.path), site.path in source.masks
+            views = views_of(site.layer, site.input_shapes[0], near, masked)
             data["views"] = {view.layout: view.data() for view in views}
             title = "Which values share a statistic?"
             parts += [tag("h3", title), tensor_html(site.layer, views, name)]
         parts += [block_html(block) for block in _weights(site)]
         if is_normalization(site.layer) and source.inputs:
-            numbers = numbers_of(site.layer, source.values[site.operands[0]], source.row, source.channel)
+            x, mask = source.values[site.operands[0]], source.masks.get(site.path)
+            numbers = numbers_of(site.layer, x, source.row, source.channel, mask)
             if numbers is not None:
                 data["numbers"] = numbers.data()
                 parts.append(_numbers_html(numbers, name))

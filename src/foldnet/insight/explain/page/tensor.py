@@ -85,27 +85,28 @@ class View:
         }
 
 
-def views_of(layer: Layer, shape: Shape, said: DataFormat | None = None) -> list[View]:
+def views_of(layer: Layer, shape: Shape, said: DataFormat | None = None, masked: bool = False) -> list[View]:
     """The picture of a built normalization's input: in its own layout, then in the other one if there are two.
 
     Args:
         layer: built.
         shape: of its input, batch axis first.
         said: where the layers around it have their channels; if they do not say so, the layer's axis decides.
+        masked: whether a mask comes with the input.
     """
     rank = len(shape)
     own = axes_of(layer, rank)
     if rank not in NAMES or rank == 2:
         names = NAMES.get(rank, tuple(f"axis {a}" for a in range(1, rank)))
-        return [_view(layer, own, "", shape, names)]
+        return [_view(layer, own, "", shape, names, False, masked)]
     first = own == (1,) if said is None else said == "channels_first"
     last_names = NAMES[rank]
     first_names = (last_names[-1], *last_names[:-1])
     last_shape = (shape[0], *shape[2:], shape[1]) if first else shape
     first_shape = shape if first else (shape[0], shape[-1], *shape[1:-1])
     views = [
-        _view(layer, own, "channels_last", last_shape, last_names, said is not None),
-        _view(layer, own, "channels_first", first_shape, first_names, said is not None),
+        _view(layer, own, "channels_last", last_shape, last_names, said is not None, masked),
+        _view(layer, own, "channels_first", first_shape, first_names, said is not None, masked),
     ]
     return views[::-1] if first else views
 
@@ -129,14 +130,15 @@ def _view(
     layout: DataFormat | Literal[""],
     shape: Shape,
     names: Sequence[str],
-    is_said: bool = False,
+    is_said: bool,
+    masked: bool,
 ) -> View:
     most = DRAWN.get(len(shape), (2,) * len(shape))
     drawn = tuple(m if n is None else min(n, m) for n, m in zip(shape, most, strict=True))
     axes = range(1, len(shape))
     chosen = [c for size in range(len(shape)) for c in combinations(axes, size)]
     said = layout if is_said and layout else None
-    choices = {key_of(c): _choice(layer, c, c == tuple(own), shape, drawn, said) for c in chosen}
+    choices = {key_of(c): _choice(layer, c, c == tuple(own), shape, drawn, said, masked) for c in chosen}
     return View(layout, shape, ("rows", *names), drawn, choices)
 
 
@@ -147,6 +149,7 @@ def _choice(
     shape: Shape,
     drawn: Sequence[int],
     said: DataFormat | None,
+    masked: bool,
 ) -> AxisChoice:
     written = (
         repr(layer.get_config()["axis"]) if is_own else str(axes[0]) if len(axes) == 1 else str(list(axes))
@@ -156,7 +159,7 @@ def _choice(
         if is_own:
             other.axis = layer.axis
         rule = sharing(other, shape)
-        text = tuple(b for b in sharing_blocks(other, shape, said) if isinstance(b, Words | Code))
+        text = tuple(b for b in sharing_blocks(other, shape, said, masked) if isinstance(b, Words | Code))
     except FoldnetError as error:
         why = f"axis={written} is refused: {error}" if axes else "No axis is chosen: choose at least one."
         return AxisChoice(written, (), (Words(why),))

@@ -208,3 +208,35 @@ def test_drop_and_target_together(foldnet, wine, data, tmp_path):
         assert got["findings"] == expected
     # Without --drop the rows have a column too many, and that is said.
     assert "the input" in foldnet.refused("doctor", wine, "--data", table, "--target", "quality")
+
+
+def test_images_and_their_targets(foldnet, tmp_path):
+    """Rows of higher rank have no columns, so targets come from a file of their own."""
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(40, 5, 5, 2)).astype(np.float32), generator.integers(0, 3, 40)
+    model = fn.Sequential(
+        [layers.Input((5, 5, 2)), layers.Conv2D(3, 3), layers.BatchNormalization(momentum=0.5)]
+    )
+    model.add(layers.Flatten())
+    model.add(layers.Dense(3, activation="softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, epochs=3, verbose=0)
+    names = [tmp_path / name for name in ("x.npy", "y.npy", "few.npy", "net.keras", "new.keras")]
+    images, labels, few, net, new = names
+    for path, array in ((images, x), (labels, y), (few, y[:9])):
+        np.save(path, array)
+    model.save(net)
+    found = foldnet.json("doctor", net, "--data", images, "--target", labels)
+    assert "target-out-of-reach" not in found["skipped"]
+    assert "target-out-of-reach" in foldnet.json("doctor", net, "--data", images)["skipped"]
+    assert "few.npy has 9 rows, and the data 40" in foldnet.refused(
+        "doctor", net, "--data", images, "--target", few
+    )
+
+    given = ("recalibrate", net, "--data", images, "--validation", images)
+    made = foldnet.json(*given, "--target", labels, "--metric", "accuracy", "-o", new, "--keep-always")
+    loaded = fn.load_model(new)
+    (_, accuracy) = loaded.evaluate(x, y, verbose=0)
+    assert made["validation"]["after"] == pytest.approx(accuracy)
+    assert "few.npy has not as many rows" in foldnet.refused(*given, "--target", few)
+    assert "which this command reads" in foldnet.refused(*given, "--target", labels, "-o", labels, "--force")

@@ -76,6 +76,10 @@ def folder(tmp_path_factory, data):
         part = folder / "lake" / f"year={year}" / "part-0.parquet"
         part.parent.mkdir(parents=True)
         part.write_bytes((folder / "big.parquet").read_bytes())
+    digits = Sequential([layers.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(10)])
+    digits.save(folder / "digits.keras")
+    np.save(folder / "images.npy", np.random.default_rng(1).normal(size=(40, 8, 8, 1)))
+    np.save(folder / "labels.npy", np.arange(40) % 10)
     (folder / "train.py").write_text("from keras import Sequential\nmodel = Sequential()\n")
     model = Sequential([layers.Input((3,)), layers.BatchNormalization(), layers.Dense(1)])
     model.compile("sgd", "mse")

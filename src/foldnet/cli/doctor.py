@@ -37,12 +37,15 @@ Examples:
   foldnet doctor wine.keras --data wine.csv --target quality
   foldnet doctor wine.keras --script train.py --sarif wine.sarif
   foldnet doctor wine.keras --data wine.csv --target quality --fix new.keras
+  foldnet doctor digits.keras --data images.npy --target labels.npy
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
 @weights_option
 @table_options(required=False, help="Training data: with it, much is measured instead of guessed.")
-@click.option("--target", metavar="COLUMN", help="The column of --data that holds the targets.")
+@click.option(
+    "--target", metavar="COLUMN", help="The column of --data that holds the targets, or a .npy of them."
+)
 @click.option("--check", "checks", multiple=True, metavar="ID", help="Run only this check; may be repeated.")
 @click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
 @click.option(
@@ -83,7 +86,9 @@ def command(
     if target is not None and not table["data"]:
         raise click.UsageError("--target names a column of --data; give --data too")
     options = TableOptions(**table)
-    check_outputs({"--fix": fix, "--sarif": sarif}, [*files, weights, *options.data, script], force=force)
+    check_outputs(
+        {"--fix": fix, "--sarif": sarif}, [*files, weights, *options.data, script, target], force=force
+    )
     reports = []
     for file in files:
         if is_frozen(file):
@@ -115,6 +120,10 @@ def command(
 
 def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[Any, Any]:
     """Rows and targets; the target's column is left out of the rows."""
+    import numpy as np
+
+    from foldnet.errors import InputError
+
     if not table.data:
         return None, None
     with ExitStack() as opened:
@@ -124,7 +133,10 @@ def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[An
     if target is None:
         return x, None
     with ExitStack() as opened:
-        y = table.target(target).blocks({"target": (1,)}, opened).all()[0]
+        (targets,) = table.target(target).open(opened)
+        y = np.concatenate(list(targets.blocks()))
+    if len(y) != len(arrays[0]):
+        raise InputError(f"{target} has {len(y):,} rows, and the data {len(arrays[0]):,}")
     return x, y
 
 

@@ -120,11 +120,15 @@ class TableOptions:
             raise click.UsageError(f"--{given[0]} is about reading --data; give --data too")
 
     def target(self, columns: str) -> TableOptions:
-        """How to read the columns of the target, which are in the first table."""
+        """How to read the target: columns of the first table, or a ``.npy`` of its own."""
+        if columns.endswith(".npy"):
+            return replace(self, data=(columns,), columns=(), drop=())
         return replace(self, data=self.data[:1], columns=(columns,), drop=())
 
     def without(self, columns: str) -> TableOptions:
-        """The same without the columns of the target, which are in the first table."""
+        """The same without the columns of the target, if they are in the first table."""
+        if columns.endswith(".npy"):
+            return self
         return replace(
             self, drop=tuple(_joined(d, columns) if i == 0 else d for i, d in enumerate(self.each("drop")))
         )

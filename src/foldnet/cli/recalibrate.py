@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,7 +43,9 @@ Examples:
 @click.option(
     "--validation", metavar="TABLE", help="Other rows, with their target, to measure the effect on."
 )
-@click.option("--target", metavar="LIST", help="Columns of the target; left out of the inputs.")
+@click.option(
+    "--target", metavar="LIST", help="Columns of the target, left out of the inputs; or a .npy of it."
+)
 @click.option("--metric", metavar="NAME", help="What to measure, as mae; by default the loss stored in FILE.")
 @click.option(
     "--keep-if-better/--keep-always",
@@ -77,7 +80,7 @@ def command(
 
     options = TableOptions(**table)
     _check(options, validation, target, metric)
-    check_outputs({"--out": out}, [file, weights, *options.data, validation], force=force)
+    check_outputs({"--out": out}, [file, weights, *options.data, validation, target], force=force)
     model = load_network(file, weights)
     if target is not None:
         options = options.without(target)
@@ -121,17 +124,23 @@ def _blocks(model: Network, options: TableOptions) -> Iterator[Any]:
 
 
 class _Validation:
-    """Blocks of rows with their targets, from one table; can be iterated again."""
+    """Blocks of rows with their targets, from one table or one each; can be iterated again."""
 
     def __init__(self, model: Network, options: TableOptions, table: str, target: str) -> None:
         self._model, self._table, self._target = model, table, target
         self._options = replace(options, data=(table,))
 
     def __iter__(self) -> Iterator[Any]:
+        import numpy as np
+
+        from foldnet.errors import InputError
+
+        nothing = np.zeros(0)
         with ExitStack() as opened:
             rows = network_rows(self._model, self._options, opened)
             (targets,) = self._options.target(self._target).open(opened)
-            # The blocks of both have the same length, because they come from the same table.
             count = 4096
-            for x, y in zip(rows.tables[0].blocks(count), targets.blocks(count), strict=True):
+            for x, y in zip_longest(rows.tables[0].blocks(count), targets.blocks(count), fillvalue=nothing):
+                if len(x) != len(y):
+                    raise InputError(f"{self._target} has not as many rows as {self._table}")
                 yield x.reshape(len(x), *rows.shapes[0]), y

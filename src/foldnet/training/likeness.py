@@ -52,9 +52,7 @@ def likeness(
         return None
     layers = list(walk.layers)
     if optimizer.weight_decay:
-        # The specs of a network are those of its layers, which are among the layers, too.
-        single = [layer for layer in layers if not isinstance(layer, Network)]
-        walk.value([optimizer.decay_applies(layer, spec.name) for layer in single for spec in layer.specs])
+        walk.value([optimizer.decay_applies(layer, name) for layer in layers for name in layer.named_weights])
     walk.found.append(tuple((t.shape, t.integer, t.weight) for t in targets))
     walk.found.append(rows)
     return tuple(walk.found), layers

@@ -238,3 +238,28 @@ def test_exclude_from_weight_decay(by, both_engines):
             model.fit(x, y, verbose=0)
         np.testing.assert_allclose(model.layers[0].kernel, kernel * 0.95**2, rtol=1e-6, err_msg=engine)
         np.testing.assert_allclose(model.layers[0].bias, 1.0, err_msg=engine)
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (lambda: layers.Bidirectional(layers.GRU(2)), lambda layer: layer.backward_layer),
+        (lambda: layers.LSTM(2), lambda layer: layer.cell),
+        (lambda: layers.TimeDistributed(layers.Dense(2)), lambda layer: layer.layer),
+        (lambda: layers.RNN([layers.GRUCell(2), layers.SimpleRNNCell(2)]), lambda layer: layer.cell.cells[0]),
+    ],
+)
+def test_a_part_frozen_after_a_fit_stays_as_it_is(make, part):
+    """All else goes on, and the program is made anew."""
+    layer = make()
+    network = Sequential([Input((3, 4)), layer, layers.Flatten(), layers.Dense(1)])
+    network.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(8, 3, 4))
+    network.fit(x, x[:, 0, :1], verbose=0)
+    frozen = part(layer)
+    frozen.trainable = False
+    before, others = frozen.get_weights(), [w.numpy() for w in network.trainable_weights]
+    network.fit(x, x[:, 0, :1], verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(frozen.get_weights(), before, strict=True))
+    assert len(others) == len(network.weights) - len(before)
+    assert all((w.numpy() != old).any() for w, old in zip(network.trainable_weights, others, strict=True))

@@ -12,12 +12,10 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, Shape
-from foldnet.operations.structure.op import Reshape, Slice
+from foldnet.operations.structure.op import WHOLE_AXIS, Reshape, Slice
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
-
-WHOLE_AXIS = (None, None, 1)
 
 
 @dataclass(frozen=True)

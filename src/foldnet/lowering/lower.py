@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -13,15 +12,15 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.check import check, check_prediction
-from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
+from foldnet.graph.graph import Graph
+from foldnet.graph.op import FLOAT, INT, Dtype
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.lowering.along import AlongBuilder
 from foldnet.lowering.masks import Mask, Masks
 from foldnet.lowering.texts import holds_texts, text_tables
 from foldnet.network import Network
-from foldnet.operations import catalogue
 from foldnet.operations.structure.op import Cast, Part
 from foldnet.optional_inputs import Absent, is_optional
 
@@ -56,7 +55,7 @@ class Normalized:
     mask: str | None
 
 
-class Lowering(GraphBuilder):
+class Lowering(AlongBuilder):
     """The graph builder into which layers emit their ops.
 
     Args:
@@ -65,10 +64,9 @@ class Lowering(GraphBuilder):
     """
 
     def __init__(self, mode: Mode, replacements: Mapping[Layer, Layer] | None = None) -> None:
-        super().__init__()
+        super().__init__(learns=mode is Mode.TRAIN)
         self.mode = mode
         self.replacements = replacements or {}
-        self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
         self.call: Call | None = None
@@ -77,9 +75,6 @@ class Lowering(GraphBuilder):
         """The mask of each input of the call that is being lowered; see ``mask``."""
         self.output_masks: list[Mask | None] = []
         """The mask of each of the network's outputs."""
-        self._along: list[int | None] = []
-        self._with_axis: dict[str, str] = {}
-        self._fixed: set[str] = set()
         self.activities: list[tuple[Layer, str]] = []
         """Layers with an activity regularizer, and the results to which it applies."""
         self.normalized: list[Normalized] | None = None
@@ -89,69 +84,6 @@ class Lowering(GraphBuilder):
     def trains(self) -> bool:
         """Whether this is the training program."""
         return self.mode is Mode.TRAIN
-
-    # -- along further axes -----------------------------------------------------------------------------------
-
-    @contextmanager
-    def along(self, size: int | None) -> Iterator[None]:
-        """Inside this context, all is emitted for every position of the axis after the batch axis, which no layer sees.
-
-        Args:
-            size: of the axis; None for a free one.
-        """
-        self._along.append(size)
-        try:
-            yield
-        finally:
-            self._along.pop()
-
-    def shape(self, value: str) -> Shape:
-        """Shape of a value, batch axis first; without the axes of ``along``."""
-        return self._shape_at(len(self._along), value)
-
-    def emit_all(self, op: Op, *operands: str) -> tuple[str, ...]:
-        """Append a node and return the names of all its results; see ``along``."""
-        return self._lifted(len(self._along), op, operands)
-
-    def _lifted(self, level: int, op: Op, operands: Sequence[str]) -> tuple[str, ...]:
-        if level == 0:
-            return super().emit_all(op, *operands)
-        rule = catalogue.rules("lift", type(op))
-        if rule is None:
-            raise UnsupportedError(
-                f"layer {self.layer!r} cannot be computed at every step of TimeDistributed: {type(op).__name__} has no "
-                "form for that. Take TimeDistributed away from it, or save the network without it"
-            )
-        fixed = [self._is_fixed(v) for v in operands]
-        shapes = [self._shape_at(level, v) for v in operands]
-        found = rule(op, self._along[level - 1], shapes, fixed)
-        names = tuple(self._ahead(v) if k in found.ahead else v for k, v in enumerate(operands))
-        for step in found.ops:
-            names = self._lifted(level - 1, step, names)
-        return names
-
-    def _shape_at(self, level: int, value: str) -> Shape:
-        whole = super().shape(value)
-        return whole if level == 0 or self._is_fixed(value) else (whole[0], *whole[1 + level :])
-
-    def _is_fixed(self, value: str) -> bool:
-        """Whether a value is a weight, or part of one, and so has no rows."""
-        return value in self.constants or value in self._fixed
-
-    def _ahead(self, constant: str) -> str:
-        """A constant with an axis of size 1 in front."""
-        if constant in self.variables and self.trains:
-            layer, name = self.variables[constant]
-            raise UnsupportedError(
-                f"layer {layer.name!r}: foldnet does not train {name} inside TimeDistributed yet. Train the network in "
-                "Keras and load its file to predict"
-            )
-        if constant not in self._with_axis:
-            name = self.constant(f"{constant}/along", self.constants[constant][np.newaxis])
-            self._with_axis[constant] = name
-            if constant in self.spreads:
-                self.spreads[name] = self.spreads[constant][np.newaxis]
-        return self._with_axis[constant]
 
     def inside(self, network: Network, *inputs: str) -> list[str]:
         """Emit a network that the layer of the current call holds; return the names of its outputs."""
@@ -170,15 +102,21 @@ class Lowering(GraphBuilder):
     def weight(self, layer: Layer, name: str, shape: tuple[int, ...] | None = None) -> str:
         """One weight as a constant, reshaped if a shape is given.
 
-        In a training program it is a variable.
+        In a training program it is a variable, or that variable under this shape if it is also used under another.
         """
         array, whole = layer.named_weights[name], layer.owner_of(name)
-        value = self.layer_constant(layer, name, array if shape is None else array.reshape(shape))
-        elsewhere = any(key != value and owner == whole for key, owner in self.variables.items())
-        if elsewhere and self.trains:
-            raise UnsupportedError(
-                f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
-            )
+        if shape is not None:
+            array = array.reshape(shape)
+        known = next((key for key, owner in self.variables.items() if owner == whole), None)
+        if self.trains and known is not None:
+            if self.constants[known].shape == array.shape:
+                return known
+            if not next(s for s in layer.specs if s.name == name).trainable:
+                raise UnsupportedError(
+                    f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
+                )
+            return self.shaped(known, array.shape)
+        value = self.layer_constant(layer, name, array)
         self.variables[value] = whole
         return value
 
@@ -199,13 +137,11 @@ class Lowering(GraphBuilder):
             name: of the weight.
             starts, ends, axes: of the part.
         """
-        op = Part(starts, ends, axes)
+        op = Part(starts, ends, tuple(ends[a] - starts[a] for a in axes))
         if self.trains:
-            return self._of_weight(op, self.weight(layer, name))
+            return self.of_weight(op, self.weight(layer, name))
         array = layer.named_weights[name]
-        found = array[tuple(map(slice, starts, ends))].reshape(
-            [int(n or 0) for n in op.output_shape(array.shape)]
-        )
+        found = array[tuple(map(slice, starts, ends))].reshape(op.shape)
         return self.layer_constant(layer, key, np.array(found))
 
     def columns(self, weight: str, start: int, end: int) -> str:
@@ -213,13 +149,7 @@ class Lowering(GraphBuilder):
         shape = [int(n or 0) for n in self.shape(weight)]
         starts, ends = [0] * len(shape), [*shape[:-1], 0]
         starts[-1], ends[-1] = start, end
-        return self._of_weight(Part(tuple(starts), tuple(ends), tuple(range(len(shape)))), weight)
-
-    def _of_weight(self, op: Part, weight: str) -> str:
-        # What is computed from weights alone has no rows, and so no axes of ``along``.
-        (found,) = super().emit_all(op, weight)
-        self._fixed.add(found)
-        return found
+        return self.of_weight(Part(tuple(starts), tuple(ends), (*shape[:-1], end - start)), weight)
 
     def mask(self, index: int = 0) -> str | None:
         """The mask of an input of the call that is being lowered; None if it has none.
@@ -233,7 +163,7 @@ class Lowering(GraphBuilder):
         """The result of a call of a BatchNormalization; the call is noted, if calls are. Its mask is emitted first."""
         if self.normalized is None:
             return normalize()
-        mask, along = self.mask(), tuple(self._along)
+        mask, along = self.mask(), self.axes_along
         output = normalize()
         self.normalized.append(Normalized(layer, self.layer, value, output, along, mask))
         return output

@@ -25,7 +25,7 @@ class Mask:
     """
 
     def __init__(self, b: Lowering, make: Callable[[], str]) -> None:
-        self._b, self._make, self._layer = b, make, b.layer
+        self._b, self._make, self._layer, self._along = b, make, b.layer, b.axes_along
         self._value: str | None = None
 
     def value(self) -> str:
@@ -33,7 +33,8 @@ class Mask:
         if self._value is None:
             current, self._b.layer = self._b.layer, self._layer
             try:
-                self._value = self._make()
+                with self._b.only_along(self._along):
+                    self._value = self._make()
             finally:
                 self._b.layer = current
         return self._value

@@ -20,10 +20,13 @@ class Lifted:
     Attributes:
         ops: what computes it: the first takes the operands, each other one the result before it.
         ahead: the constant operands, by number, that get an axis of size 1 in front.
+        in_turn: whether the operation is computed for one position after the other instead, because each changes
+            weights that the next one uses.
     """
 
     ops: tuple[Op, ...]
     ahead: frozenset[int] = frozenset()
+    in_turn: bool = False
 
 
 Rule = Callable[[Any, int | None, Sequence[Shape], Sequence[bool]], Lifted]
@@ -38,6 +41,11 @@ class _OnAxes(Op):
 def same(op: Op, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
     """Of an operation that does the same along all axes that it does not name: itself."""
     return Lifted((op,))
+
+
+def in_turn(op: Op, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
+    """Of an operation that changes weights: itself, for one position after the other."""
+    return Lifted((op,), in_turn=True)
 
 
 def spread(op: Op, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:

@@ -95,8 +95,9 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("one-place", Pick(1, (2,)), (rows(3, 4),)),
     ],
     Part: [
-        Case("row", Part((1, 0), (2, 5), (1,)), (drawn(3, 5),)),
-        Case("columns", Part((0, 2), (4, 5), (0, 1)), (drawn(4, 7),)),
-        Case("inside", Part((1, 0, 1), (3, 1, 3), (0, 2)), (drawn(3, 2, 4),)),
+        Case("row", Part((1, 0), (2, 5), (5,)), (drawn(3, 5),)),
+        Case("columns", Part((0, 2), (4, 5), (4, 3)), (drawn(4, 7),)),
+        Case("inside", Part((1, 0, 1), (3, 1, 3), (2, 2)), (drawn(3, 2, 4),)),
+        Case("whole", Part((0, 0), (3, 2), (1, 3, 1, 2)), (drawn(3, 2),)),
     ],
 }

@@ -283,6 +283,10 @@ def taken(entry: tuple[int | None, int | None, int], n: int) -> Places:
     return Places(begin, step, max(count, 0))
 
 
+WHOLE_AXIS = (None, None, 1)
+"""The entry of a Slice for an axis of which it takes everything."""
+
+
 @dataclass(frozen=True)
 class Slice(Op):
     """Every ``step``-th position from ``start`` up to ``stop`` of each axis but the batch axis, as Python slices.
@@ -382,11 +386,11 @@ class TableGradient(Op):
 
 @dataclass(frozen=True)
 class Part(Op):
-    """A part of a weight, for training programs.
+    """A part of a weight, or all of it, under a shape of its own, for training programs.
 
     Attributes:
         starts, ends: of the part on each axis of the weight.
-        axes: of the weight that the part has; on the others it is one position.
+        shape: of the result, which has the part's elements in row-major order.
     """
 
     data: ClassVar[int | None] = 0
@@ -395,7 +399,7 @@ class Part(Op):
 
     starts: tuple[int, ...]
     ends: tuple[int, ...]
-    axes: tuple[int, ...]
+    shape: Row
 
     @property
     def sizes(self) -> Row:
@@ -403,16 +407,16 @@ class Part(Op):
         return tuple(end - start for start, end in zip(self.starts, self.ends, strict=True))
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The sizes on the axes that the part has."""
+        """The shape."""
         (w,) = shapes
         if not len(w) == len(self.starts) == len(self.ends) or any(
             n is None or not 0 <= start <= end <= n
             for start, end, n in zip(self.starts, self.ends, w, strict=True)
         ):
             raise ConfigError(f"{self} is no part of a weight of shape {w}")
-        if any(n != 1 for axis, n in enumerate(self.sizes) if axis not in self.axes):
-            raise ConfigError(f"{self} leaves out an axis of more than one position")
-        return tuple(self.sizes[axis] for axis in self.axes)
+        if prod(self.sizes) != prod(self.shape):
+            raise ConfigError(f"{self} has another number of elements than its shape")
+        return self.shape
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,8 @@ class Network(Layer, Use):
         """The layers' parts of the loss: activity losses of the last call on arrays, then weight penalties."""
         single = self.single_layers()
         of_weights = [loss for layer in single for loss in layer.weight_losses()] if self._trainable else []
-        return [*(loss for layer in single for loss in layer.activity_losses), *of_weights]
+        every = (inner for layer in single for inner in layer.with_inner_layers)
+        return [*(loss for layer in every for loss in layer.activity_losses), *of_weights]
 
     # -- as a layer of another network ---------------------------------------------------------------------
 

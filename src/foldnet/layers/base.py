@@ -298,7 +298,8 @@ class Layer(Traits, Configured):
     @property
     def losses(self) -> list[float]:
         """The layer's part of the loss: activity losses of its last call on arrays, then weight penalties."""
-        return [*self.activity_losses, *self.weight_losses()]
+        of_calls = [loss for layer in self.with_inner_layers for loss in layer.activity_losses]
+        return [*of_calls, *self.weight_losses()]
 
     def weight_losses(self) -> list[float]:
         """The penalty of each trainable weight that has a regularizer."""

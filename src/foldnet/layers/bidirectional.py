@@ -168,6 +168,8 @@ class Bidirectional(Composite):
         half = len(states) // 2
         first, *new = self.forward_layer.lower_all(b, x, *states[:half])
         second, *others = self.backward_layer.lower_all(b, x, *states[half:])
+        b.penalize(self.forward_layer, [first, *new])
+        b.penalize(self.backward_layer, [second, *others])
         if self.return_sequences:
             kept = (None, None, 1)
             ahead = len(b.shape(second)) - 3

@@ -166,11 +166,10 @@ class HeadedAttention(Composite):
             **kwargs,
         )
 
-    def project(self, b: Lowering, name: str, x: str, regularized: bool = True) -> str:
-        """The result of a part; ``regularized`` says whether an activity regularizer applies to it here."""
+    def project(self, b: Lowering, name: str, x: str) -> str:
+        """The result of a part, to which the activity regularizer applies, too."""
         y = self.part(name).lower(b, x)
-        if b.trains and regularized and self.activity_regularizer is not None:
-            b.activities.append((self, y))
+        b.penalize(self, [y])
         return y
 
     # -- masks ----------------------------------------------------------------------------------------------
@@ -266,7 +265,7 @@ class HeadedAttention(Composite):
         y = self.attend(b, scores, values, letters)
         if gate is not None:
             y = b.emit(Binary(kind="multiply"), y, gate)
-        y = self.project(b, "attention_output", y, regularized=False)
+        y = self.project(b, "attention_output", y)
         return (y, scores) if _call(b).kwargs.get("return_attention_scores") else (y,)
 
     def axes_of_positions(self, rank: int) -> tuple[int, ...]:

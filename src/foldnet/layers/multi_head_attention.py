@@ -114,6 +114,10 @@ class MultiHeadAttention(HeadedAttention):
         """The size of each head's value."""
         return int(self.value_dim)
 
+    def penalized(self, results: Sequence[str]) -> Sequence[str]:
+        """None again: Keras gives its activity regularizer to the projections alone, the last one included."""
+        return ()
+
     def arranged(self, given: dict[str, Any]) -> dict[str, Any]:
         """The tensors of a call; ``query_mask`` is refused, because Keras 3 ignores it in this layer.
 

@@ -141,6 +141,12 @@ class RNN(Composite):
                 "network remembers nothing. Set stateful=False, and where you need the states, return_state=True and "
                 "initial_state"
             )
+        cells = [self.cell, *self.cell.inner_layers.values()]
+        if b.trains and any(cell.activity_regularizer is not None for cell in cells):
+            raise UnsupportedError(
+                f"{self.described()}: its cell has an activity_regularizer, with which Keras on JAX cannot train "
+                f"either. Give it to {type(self).__name__} instead, where it applies to all outputs"
+            )
         steps = Steps(self.go_backwards, self.return_sequences, self.return_state, self.zero_output_for_mask)
         x, *states = map(b.float, inputs)
         mask = b.mask() if keeps_mask(b.call) else None

@@ -99,7 +99,9 @@ class TimeDistributed(Wrapper):
         return any(layer.differs_in_training() for layer in single)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The inner layer's operations, along the steps."""
+        """The inner layer's operations, along the steps. As in Keras, its activity regularizer has no effect there."""
         network = self.inner_network
         with b.along(b.shape(inputs[0])[1]):
-            return super().lower(b, *inputs) if network is None else b.inside(network, *inputs)[0]
+            if network is not None:
+                return b.inside(network, *inputs)[0]
+            return b.replacements.get(self.layer, self.layer).lower(b, *inputs)

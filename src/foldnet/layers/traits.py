@@ -130,6 +130,16 @@ class Traits:
         return {}
 
     @property
+    def with_inner_layers(self) -> list[Layer]:
+        """Itself, and the layers inside it at any depth."""
+        this: Any = self
+        return [this, *(found for inner in self.inner_layers.values() for found in inner.with_inner_layers)]
+
+    def penalized(self, results: Sequence[str]) -> Sequence[str]:
+        """The results of a call to which its activity regularizer applies."""
+        return results
+
+    @property
     def masked_results(self) -> int:
         """How many of its results have the mask, if its result has one."""
         return 1

@@ -115,8 +115,7 @@ class Wrapper(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The inner layer's result."""
         y = b.replacements.get(self.layer, self.layer).lower(b, *inputs)
-        if b.trains and self.layer.activity_regularizer is not None:
-            b.activities.append((self.layer, y))
+        b.penalize(self.layer, [y])
         return y
 
     def trains(self, weight: str) -> bool:

@@ -151,6 +151,14 @@ class Lowering(AlongBuilder):
         starts[-1], ends[-1] = start, end
         return self.of_weight(Part(tuple(starts), tuple(ends), (*shape[:-1], end - start)), weight)
 
+    def penalize(self, layer: Layer, results: Sequence[str]) -> None:
+        """Let a layer's activity regularizer, if it has one, apply to values in training.
+
+        The lowering does this for every call; a layer does it for those inside it that Keras calls as layers.
+        """
+        if self.trains and layer.activity_regularizer is not None:
+            self.activities += [(layer, value) for value in results]
+
     def mask(self, index: int = 0) -> str | None:
         """The mask of an input of the call that is being lowered; None if it has none.
 
@@ -325,8 +333,7 @@ def _lower_calls(
             operands = _require_present(call.inputs, values, f"layer {path!r} is")
             b.call_training, b.call_masks, b.call = call_training, given, call
             results = b.replacements.get(call.layer, call.layer).lower_all(b, *operands)
-            if b.trains and call.layer.activity_regularizer is not None:
-                b.activities.append((call.layer, results[0]))
+            b.penalize(call.layer, call.layer.penalized([v for v in results if v is not None]))
             masks.propagate(call, operands, given, values)
         b.layer_outputs |= {result_name(path, i): v for i, v in enumerate(results) if v is not None}
         values.update(zip(call.outputs, results, strict=True))

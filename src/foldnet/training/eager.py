@@ -227,7 +227,7 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     """The results; losses of activity regularizers are stored in ``layer.activity_losses``."""
     from foldnet.predictor.inputs import read_inputs  # here, because a fit does not need the predictor
 
-    layers = network.single_layers()
+    layers = [inner for layer in network.single_layers() for inner in layer.with_inner_layers]
     for layer in layers:
         layer.activity_losses = []
     # Layers that the network calls with training=True train unless this call says training=False.

@@ -43,7 +43,8 @@ def predicted(network: Network, rows: Rows) -> Predicted:
         UnsupportedError: a layer cannot predict, or has an activity regularizer, whose loss is not computed so.
     """
     layers = network.single_layers()
-    if found := next((layer for layer in layers if layer.activity_regularizer is not None), None):
+    every = (inner for layer in layers for inner in layer.with_inner_layers)
+    if found := next((layer for layer in every if layer.activity_regularizer is not None), None):
         raise UnsupportedError(
             f"{found.described()}: its activity_regularizer needs a network that can be trained"
         )

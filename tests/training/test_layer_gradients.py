@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,13 @@ RANDOM = {
 """Compared with their definitions instead, in test_dropout.py; attention and recurrence are here without dropout."""
 
 
+def by_class(cases: Iterable[Case]) -> dict[str, list[Case]]:
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.class_name, []).append(case)
+    return found
+
+
 SHARES = {"resizing": 3, "adaptive_pooling": 3, "pooling": 2, "encoding": 2}
 """Of families with hundreds of cases that differ in sizes alone, one of so many is taken, always the same."""
 
@@ -59,19 +66,17 @@ def trained() -> dict[str, list[Case]]:
     """By family, the cases that are compared with Keras's. What changes images is random, or refused: see below."""
     found = {}
     for name, family in FAMILIES.items():
-        cases = [case for case in family if not is_random(case)]
-        drawn = np.random.default_rng(1).permutation(len(cases))
-        found[name] = [cases[k] for k in sorted(drawn[: len(cases) // SHARES.get(name, 1)])]
+        rng = np.random.default_rng(1)
+        found[name] = []
+        for cases in by_class(case for case in family if not is_random(case)).values():
+            drawn = rng.permutation(len(cases))[: -(-len(cases) // SHARES.get(name, 1))]
+            found[name] += [cases[k] for k in sorted(drawn)]
     return found | {"image_changes": [c for c in FAMILIES["image_changes"] if c.class_name == "AutoContrast"]}
 
 
 def at_every_step(cases: Sequence[Case], each: int = 2) -> Iterator[Case]:
     """So many cases of each class inside TimeDistributed."""
-    by_class: dict[str, list[Case]] = {}
-    for case in cases:
-        if len(case.shapes) == 1:
-            by_class.setdefault(case.class_name, []).append(case)
-    for name, found in by_class.items():
+    for name, found in by_class(case for case in cases if len(case.shapes) == 1).items():
         for case in found[:: max(1, -(-len(found) // each))]:
             yield Case(
                 "TimeDistributed", {"layer": (name, case.config)}, ((2, *case.shapes[0]),), case.indices

@@ -272,7 +272,7 @@ on("Lamb", learning_rate=0.003)({
     "embedded attention": ("tokens", chain(EMBEDDING, itself("MultiHeadAttention", 1, 3, use_bias=False), MEAN)),
     "lenet": (
         "image",
-        chain(layer("Conv2D", 3, 2, activation="tanh"), layer("AveragePooling2D", 2), layer("Flatten"), layer("Dense", 4, activation="tanh")),
+        chain(layer("Conv2D", 3, 2, activation="tanh"), layer("AveragePooling2D", 2), layer("Flatten")),
     ),
 })  # fmt: skip
 

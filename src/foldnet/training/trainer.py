@@ -18,13 +18,17 @@ from foldnet.network import Network
 from foldnet.operations.batch.numpy import wrong_rows
 from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
+from foldnet.recent_cache import RecentCache
 from foldnet.training.compiled import Compiled, Target, in_program
 from foldnet.training.data import Rows
-from foldnet.training.known_programs import ready_program
+from foldnet.training.known_programs import Fixed, Ready, ready_program
 from foldnet.training.known_tables import step_table
 from foldnet.training.predicted_outputs import predicted
 from foldnet.training.program import WEIGHT, Owners, loss_sum, metric_sum, output_names
 from foldnet.training.python_metrics import PythonMetrics
+
+LENGTHS = 16
+"""Programs that a trainer keeps, for rows of other lengths; the one that was used longest ago goes first."""
 
 
 class Trainer:
@@ -54,7 +58,8 @@ class Trainer:
         self._engine: TrainingEngine | None = None
         self._program: TrainingProgram | None = None
         self._key: Any = None
-        self._fixed: list[tuple[Layer, str, Array]] = []
+        self._fixed: Fixed = []
+        self._recent: RecentCache[Ready] = RecentCache(LENGTHS)
         self.orders = 0
         self._python_metrics = (
             PythonMetrics(self.network, compiled.python_metrics) if compiled.python_metrics else None
@@ -67,7 +72,14 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine holds compiled code; it and its program are built again at the next use.
-        return self.__dict__ | {"_engine": None, "_program": None, "_key": None, "_owners": {}}
+        made: dict[str, Any] = {
+            "_engine": None,
+            "_program": None,
+            "_key": None,
+            "_owners": {},
+            "_recent": RecentCache(LENGTHS),
+        }
+        return self.__dict__ | made
 
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for these rows; built again when shapes or ``trainable`` have changed."""
@@ -76,7 +88,10 @@ class Trainer:
         frozen = (self.network.trainable, *(flag for layer in single for flag in _trainable(layer)))
         key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.kind)
         if self._program is None or key != self._key or self._constants_changed():
-            ready = ready_program(self.compiled, targets, rows, training_engine)
+            ready = self._recent.get(key)
+            if ready is None or _changed(ready.fixed):
+                ready = ready_program(self.compiled, targets, rows, training_engine)
+                self._recent.put(key, ready)
             self._program, self._engine = ready.program, ready.engine
             self._owners, self._fixed = ready.owners, ready.fixed
             self._key = key
@@ -85,7 +100,7 @@ class Trainer:
 
     def _constants_changed(self) -> bool:
         """Whether weights that are constants of the program (those of frozen normalizations) have been replaced."""
-        return any(layer.named_weights[name] is not array for layer, name, array in self._fixed)
+        return _changed(self._fixed)
 
     def fit(
         self,
@@ -315,6 +330,10 @@ def targets_of(rows: Rows) -> list[Target]:
         Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
         for t, w in zip(rows.targets, rows.weights, strict=True)
     ]
+
+
+def _changed(fixed: Fixed) -> bool:
+    return any(layer.named_weights[name] is not array for layer, name, array in fixed)
 
 
 def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:

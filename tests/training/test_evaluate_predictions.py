@@ -34,8 +34,8 @@ def images():
 def windows():
     return Sequential(
         [
-            Input((4, 5, 2)),
-            layers.TimeDistributed(layers.Conv1D(3, 2)),
+            Input((5, 2)),
+            layers.SpectralNormalization(layers.Conv1D(3, 2)),
             layers.Flatten(),
             layers.Dense(1, activation="sigmoid"),
         ]
@@ -152,6 +152,11 @@ def test_what_still_needs_training_is_refused_as_before():
     for use in (network.evaluate, network.fit):
         with pytest.raises(UnsupportedError, match="does not train with CutMix"):
             use(x, y)
+    inside = layers.SpectralNormalization(layers.Dense(1, activity_regularizer="l2"))
+    network = Sequential([*first[:1], layers.Flatten(), inside])
+    network.compile("sgd", "mse")
+    with pytest.raises(UnsupportedError, match="does not train SpectralNormalization"):
+        network.evaluate(x, y)
     network = Sequential([*first, layers.Dense(1)])
     network.compile("sgd", "mse")
     network.evaluate(x, y)

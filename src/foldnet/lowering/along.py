@@ -17,7 +17,7 @@ from foldnet.operations.structure.op import WHOLE_AXIS, Concatenate, Part, Resha
 
 
 class AlongBuilder(GraphBuilder):
-    """Emits for every position of axes that whoever emits does not see: those of ``along``.
+    """Emits for every position of the axes of ``along``, which the emitting layer does not see.
 
     Args:
         learns: whether weights are variables of a training program, so that another form of one is computed from it.

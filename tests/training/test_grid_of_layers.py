@@ -106,6 +106,10 @@ def block(lib: Any, x: Any) -> Any:
     return lib.Add()([x, lib.Dense(4)(lib.Dense(5, activation="gelu")(x))])
 
 
+def twice(lib: Any, x: Any) -> Any:
+    return lib.Concatenate(axis=1)([x, x])
+
+
 def itself(class_name: str, *args: Any, **settings: Any) -> Make:
     """Attention of a sequence to itself."""
     heads = "Head" in class_name or "Group" in class_name
@@ -154,6 +158,10 @@ on("SGD", learning_rate=0.02, momentum=0.9)({
     "norm at every step": ("steps", layer("TimeDistributed", layer("BatchNormalization", **STILL))),
     "masked norm at every step": (
         "masked", chain(MASKING, layer("TimeDistributed", layer("BatchNormalization", **STILL)), layer("GRU", 2)),
+    ),
+    "norm at every step of what is joined": (
+        "masked",
+        chain(MASKING, twice, layer("TimeDistributed", layer("BatchNormalization", **STILL)), layer("GRU", 2)),
     ),
     "norm at every step of steps": (
         "pages", layer("TimeDistributed", layer("TimeDistributed", layer("BatchNormalization", **STILL))),

@@ -58,8 +58,12 @@ def by_class(cases: Iterable[Case]) -> dict[str, list[Case]]:
     return found
 
 
-SHARES = {"resizing": 3, "adaptive_pooling": 3, "pooling": 2, "encoding": 2}
-"""Of families with hundreds of cases that differ in sizes alone, one of so many is taken, always the same."""
+SHARES = {
+    "resizing": 6, "adaptive_pooling": 6, "pooling": 4, "encoding": 4, "convolution": 3, "group_normalization": 4,
+    "layer_normalization": 3, "other_normalizations": 3, "activation_layers": 3, "borders": 2, "batch_normalization": 2,
+    "core": 2, "merging": 2,
+}  # fmt: skip
+"""Of families with many cases that differ in sizes and formats alone, one of so many of each class is taken."""
 
 
 def trained() -> dict[str, list[Case]]:
@@ -74,7 +78,7 @@ def trained() -> dict[str, list[Case]]:
     return found | {"image_changes": [c for c in FAMILIES["image_changes"] if c.class_name == "AutoContrast"]}
 
 
-def at_every_step(cases: Sequence[Case], each: int = 2) -> Iterator[Case]:
+def at_every_step(cases: Sequence[Case], each: int = 1) -> Iterator[Case]:
     """So many cases of each class inside TimeDistributed."""
     for name, found in by_class(case for case in cases if len(case.shapes) == 1).items():
         for case in found[:: max(1, -(-len(found) // each))]:

@@ -21,6 +21,14 @@ def convolutions():
     return Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
 
 
+def positions():
+    """The same without one, so that threads have blocks of 16 rows."""
+    x = layers.Input((9, 8, 4))
+    y = layers.Conv2D(50, (3, 2), (2, 1), padding="same", activation="tanh")(x)
+    parts = [layers.Conv2D(33, 2)(y), layers.DepthwiseConv2D(2)(y), layers.Conv2DTranspose(3, 3, 2)(y)]
+    return Model(x, layers.Dense(2)(layers.Concatenate()([layers.Flatten()(part) for part in parts])))
+
+
 def recurrence():
     x = layers.Input((6, 5))
     y = layers.BatchNormalization()(
@@ -49,7 +57,12 @@ def sequences():
     return Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
 
 
-MADE = {"convolutions": convolutions, "recurrence": recurrence, "sequences": sequences}
+MADE = {
+    "convolutions": convolutions,
+    "positions": positions,
+    "recurrence": recurrence,
+    "sequences": sequences,
+}
 
 
 @pytest.mark.as_shipped
@@ -57,7 +70,7 @@ MADE = {"convolutions": convolutions, "recurrence": recurrence, "sequences": seq
 def test_threads_change_no_bit(kind):
     p = programs.program(MADE[kind](), update=programs.adam())
     made, batch = source(p), 37
-    assert made.block == 16 if kind == "sequences" else made.threaded
+    assert made.block == 16 if kind in ("positions", "sequences") else made.threaded
     assert made.work * batch >= SHARED_FROM
     data, found = programs.data(p, 2 * batch), []
     for threads in (1, 2, 3, 8):

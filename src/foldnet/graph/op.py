@@ -92,7 +92,8 @@ class Op:
         standardizes: whether it computes a mean and a spread of its operand's values, so that their rounding errors
             matter relative to the spread.
         adds_up: whether its result is its operand, summed over rows and over the axes ahead of those of the result.
-        walks: whether a training step goes through a sequence step by step, which suits few rows at a time.
+        walks: whether a training step goes through a sequence step by step.
+        has_positions: whether a training step has values of many positions for a row, which suits few rows at a time.
         one_by_one: whether compiled predictions with it compute their rows one by one, never several side by side.
         fault: short text for what may be wrong with the data; ``""`` if nothing can be.
     """
@@ -110,6 +111,7 @@ class Op:
     standardizes: ClassVar[bool] = False
     adds_up: ClassVar[bool] = False
     walks: ClassVar[bool] = False
+    has_positions: ClassVar[bool] = False
     one_by_one: ClassVar[bool] = False
     fault: ClassVar[str] = ""
     moves: ClassVar[int] = 0

@@ -191,6 +191,7 @@ class TrainedScan(Scan):
     trains: ClassVar[bool] = True
     predicts: ClassVar[bool] = False
     walks: ClassVar[bool] = True
+    has_positions: ClassVar[bool] = True
 
     dropped: bool = False
     sums: bool = False

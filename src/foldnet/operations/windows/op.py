@@ -214,6 +214,7 @@ class Conv(Fusable):
 
     weights: ClassVar[tuple[int, int]] = (1, 2)
     one_by_one: ClassVar[bool] = True
+    has_positions: ClassVar[bool] = True
 
     strides: tuple[int, ...] = (1,)
     dilations: tuple[int, ...] = (1,)
@@ -259,6 +260,7 @@ class ConvTranspose(Fusable):
     """
 
     weights: ClassVar[tuple[int, int]] = (1, 2)
+    has_positions: ClassVar[bool] = True
 
     strides: tuple[int, ...] = (1,)
     dilations: tuple[int, ...] = (1,)

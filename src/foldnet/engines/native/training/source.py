@@ -48,7 +48,7 @@ SMALLEST_BLOCK = 64
 """Rows of a block that a thread has for itself."""
 
 FEW_ROWS = 16
-"""Rows of a block of a network that goes through sequences step by step: one vector, so that every thread has some."""
+"""Rows of a block of a network with values of many positions: one vector, so that every thread has some."""
 
 SHARED_BLOCK = 256
 """Rows of a block that all threads share: as many as the kernels of products need to be at their best."""

@@ -37,6 +37,12 @@ from foldnet.operations.windows.step_c import conv as conv_of_windows
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
 
+CACHED = 250_000
+"""Gradients that stay in the second-level cache."""
+
+MUCH = 16
+"""Multiplications a row, for each gradient that memory must hold, beside which adding up gradients is little."""
+
 ROWS = "ROWS(r, 0, R)"
 """The head of a loop over all rows."""
 
@@ -65,8 +71,8 @@ class BatchWriter(Places):
         by_blocks: whether forward and backward run for one block of rows after the other, as no operation of the
             network mixes rows. Threads share each block if ``threaded``, else each has blocks of its own.
         walks: whether the network goes through sequences step by step.
-        few_rows: whether these are blocks of 16 rows, the number R then: a network that goes through sequences step by
-            step, whose threads would wait for each other at every step otherwise.
+        few_rows: whether these are blocks of 16 rows, the number R then: a network with values of many positions, which
+            stay in the cache so, and whose threads need not wait for each other.
     """
 
     real = SINGLE
@@ -90,7 +96,9 @@ class BatchWriter(Places):
         self.by_blocks = not mixed
         self.walks = any(node.op.walks for node in self.forward)
         # Gradients are added up once a block: that must be little beside the work on a block.
-        self.few_rows = self.walks and not mixed and self.work() >= self.layout.trainable
+        most = self.work() if self.layout.trainable <= CACHED else self.work() // MUCH
+        positions = any(node.op.has_positions for node in self.forward)
+        self.few_rows = positions and not mixed and self.layout.trainable <= most
         self.threaded = not self.few_rows and self.work() >= THREADED_FROM
         #: How many operations read the array of this name; more for what is read at the end of a step.
         self._reads: dict[str, int] = {}

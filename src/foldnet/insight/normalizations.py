@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import with_nodes
+from foldnet.insight.copies import with_weights
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import Normalized, lower_and_note
@@ -30,20 +30,11 @@ def _all_of(layer: Layer) -> Iterator[Layer]:
         yield from _all_of(inner)
 
 
-def with_statistics(layer: BatchNormalization, statistics: Mapping[str, Array]) -> BatchNormalization:
-    """The layer with other statistics, as a copy."""
-    other = copy.copy(layer)
-    other._values = {**layer.named_weights}
-    for name, value in statistics.items():
-        other.set_weight(name, value)
-    return other
-
-
 def with_fresh_statistics(layer: BatchNormalization) -> BatchNormalization:
     """The layer with the mean 0 and the variance 1, as a copy: old statistics may be ones that cannot predict."""
     weights = layer.named_weights
     mean, variance = weights["moving_mean"], weights["moving_variance"]
-    return with_statistics(
+    return with_weights(
         layer, {"moving_mean": np.zeros_like(mean), "moving_variance": np.ones_like(variance)}
     )
 

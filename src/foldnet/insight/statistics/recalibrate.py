@@ -17,12 +17,12 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph, with_nodes
 from foldnet.insight import arguments
+from foldnet.insight.copies import with_weights
 from foldnet.insight.normalizations import (
     channels_of,
     normalization_calls,
     normalization_layers,
     with_fresh_statistics,
-    with_statistics,
 )
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.statistics.moments import Moments
@@ -128,7 +128,7 @@ def recalibrate(
         for layer, moment in found.items():
             path = next(call.path for call, called in here if called is layer)
             measured[layer] = _statistics(layer, path, moment)
-            replacements[layer] = with_statistics(layer, measured[layer])
+            replacements[layer] = with_weights(layer, measured[layer])
     old = {layer: {name: layer.named_weights[name].copy() for name in new} for layer, new in measured.items()}
     drifts = tuple(
         _drift(path, layer, moments[layer].count, old[layer], measured[layer])

@@ -6,7 +6,6 @@ are not listed.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -19,6 +18,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT, AxisOp
 from foldnet.graph.tables import sample_numbers, smallest_tables
 from foldnet.insight.blocks import Rounded
+from foldnet.insight.copies import with_weights
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
@@ -237,12 +237,3 @@ def _variant(site: Site, graph: Graph, name: str, weights: Mapping[str, Array]) 
         return
     reads = None if mask is None else (*site.operands, mask)
     yield Mistake(name, lambda operands, right: as_shaped(program(operands), right), sight=True, reads=reads)
-
-
-def with_weights(layer: Layer, weights: Mapping[str, Array]) -> Layer:
-    """A copy of a layer with some weights replaced; the layer itself is not changed."""
-    changed = copy.copy(layer)
-    changed._values = {**layer.named_weights}
-    for name, value in weights.items():
-        changed.set_weight(name, value)
-    return changed

@@ -56,7 +56,7 @@ NOT_MADE_ALONE = {
 LEFT_OUT = {
     "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False, "rms_scaling": False,
     "quantization_config": None, "optional": False, "activity_regularizer": None, "input_axes": None,
-    "output_axes": None, "sliding_window": None, "use_gate": False,
+    "output_axes": None, "sliding_window": None, "use_gate": False, "seed": None,
 }  # fmt: skip
 """Settings that not every release of Keras takes, written only where they say something else than this."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from foldnet import Model, layers
-from foldnet.engines.native.training import writer
+from foldnet.engines.native.training import sharing
 from foldnet.engines.native.training.program import SHARED_FROM, NativeTraining
 from foldnet.engines.native.training.source import source
 from tests.native_training import programs
@@ -47,8 +47,8 @@ MADE = {"own blocks": narrow, "shared blocks": wide, "whole batch": normalized}
 def test_steps_agree_and_threads_change_no_bit(kind, monkeypatch):
     if kind == "shared blocks":
         # As in networks with so many weights that blocks of 16 rows do not pay.
-        monkeypatch.setattr(writer, "CACHED", 0)
-        monkeypatch.setattr(writer, "MUCH", 10**9)
+        monkeypatch.setattr(sharing, "CACHED", 0)
+        monkeypatch.setattr(sharing, "MUCH", 10**9)
     p = programs.program(MADE[kind](), update=programs.sgd())
     made = source(p)
     assert (made.threaded, made.block > 0) == (kind == "shared blocks", kind != "whole batch")

@@ -25,9 +25,10 @@ from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.positions import any_positions
 from foldnet.engines.native.training.repeated import once
+from foldnet.engines.native.training.statements import loop
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.engines.native.training.window_dots import any_window_dots
-from foldnet.engines.native.training.writer import BatchWriter, loop
+from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations import catalogue
 

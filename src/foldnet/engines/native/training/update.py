@@ -11,7 +11,8 @@ from foldnet.codegen.loops import strides_of
 from foldnet.codegen.names import C_RESERVED, Namespace
 from foldnet.codegen.plain_names import role
 from foldnet.engines.native.training.functions import indented
-from foldnet.engines.native.training.writer import BatchWriter, loop, shared
+from foldnet.engines.native.training.statements import loop, shared
+from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
-from foldnet.graph.graph import with_nodes
+from foldnet.graph.graph import Graph, with_nodes
 from foldnet.insight.copies import with_weights
-from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import Normalized, lower_and_note
 from foldnet.lowering.masks import masked_layers
@@ -20,14 +19,8 @@ from foldnet.network import Network
 
 def normalization_layers(network: Network) -> list[BatchNormalization]:
     """Every BatchNormalization of a network, in nested networks and inside TimeDistributed, too."""
-    found = dict.fromkeys(inner for layer in network.single_layers() for inner in _all_of(layer))
+    found = dict.fromkeys(inner for layer in network.single_layers() for inner in layer.with_inner_layers)
     return [layer for layer in found if isinstance(layer, BatchNormalization)]
-
-
-def _all_of(layer: Layer) -> Iterator[Layer]:
-    yield layer
-    for inner in layer.inner_layers.values():
-        yield from _all_of(inner)
 
 
 def with_fresh_statistics(layer: BatchNormalization) -> BatchNormalization:
@@ -41,18 +34,20 @@ def with_fresh_statistics(layer: BatchNormalization) -> BatchNormalization:
 
 def normalization_calls(network: Network) -> list[Normalized]:
     """Every call of a BatchNormalization in a prediction, in computing order, whatever the statistics are."""
+    return _lowered(network)[1]
+
+
+def _lowered(network: Network) -> tuple[Graph, list[Normalized]]:
     return lower_and_note(
         network, {layer: with_fresh_statistics(layer) for layer in normalization_layers(network)}
-    )[1]
+    )
 
 
 def masks_of(network: Network, rows: Sequence[Array]) -> dict[str, Array | None]:
     """By path of each call of a BatchNormalization that gets a mask with its input, that mask; None without rows."""
     if not masked_layers(network):
         return {}
-    graph, calls = lower_and_note(
-        network, {layer: with_fresh_statistics(layer) for layer in normalization_layers(network)}
-    )
+    graph, calls = _lowered(network)
     found = {call.path: call.mask for call in calls if call.mask is not None}
     if not rows:
         return dict.fromkeys(found)

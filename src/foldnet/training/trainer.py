@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,10 @@ class Trainer:
         """The program for these rows; built again when shapes or ``trainable`` have changed."""
         targets = targets_of(rows)
         single = self.network.single_layers()
-        frozen = (self.network.trainable, *(flag for layer in single for flag in _trainable(layer)))
+        frozen = (
+            self.network.trainable,
+            *(inner.trainable for layer in single for inner in layer.with_inner_layers),
+        )
         key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.kind)
         if self._program is None or key != self._key or self._constants_changed():
             ready = self._recent.get(key)
@@ -315,13 +318,6 @@ class Trainer:
 
     def _accumulators(self) -> Sequence[Accumulator]:
         return () if self._program is None else self._program.accumulators
-
-
-def _trainable(layer: Layer) -> Iterator[bool]:
-    """Whether a layer, and each layer in it, is trainable."""
-    yield layer.trainable
-    for inner in layer.inner_layers.values():
-        yield from _trainable(inner)
 
 
 def targets_of(rows: Rows) -> list[Target]:

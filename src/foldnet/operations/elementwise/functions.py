@@ -301,7 +301,9 @@ ACTIVATIONS: dict[str, Function] = {
     "log_sigmoid": _activation(
         activations.log_sigmoid, "fn_log_sigmoid({0})", "log_sigmoid({0})", lambda o, x, y: o.sigmoid(-x), (-INF, 0)
     ),
-    "mish": _activation(activations.mish, "fn_mish({0})", "mish({0})", lambda o, x, y: o.mish_slope(x), (-0.30885, INF)),
+    "mish": _activation(
+        activations.mish, "fn_mish({0})", "mish({0})", lambda o, x, y: o.mish_slope(x), (-0.30885, INF)
+    ),
     "relu": _activation(
         activations.relu, _relu_c, _relu_text, _relu_slope,
         lambda negative_slope, max_value, threshold: (-INF if negative_slope else 0, max_value),
@@ -316,7 +318,9 @@ ACTIVATIONS: dict[str, Function] = {
     "sigmoid": _activation(
         activations.sigmoid, "fn_sigmoid({0})", "sigmoid({0})", _sigmoid_slope, (0, 1)
     ),
-    "silu": _activation(activations.silu, "fn_silu({0})", "silu({0})", lambda o, x, y: o.silu_slope(x), (-0.27847, INF)),
+    "silu": _activation(
+        activations.silu, "fn_silu({0})", "silu({0})", lambda o, x, y: o.silu_slope(x), (-0.27847, INF)
+    ),
     "soft_shrink": _activation(
         activations.soft_shrink, "fn_soft_shrink({0}, [threshold])", "soft_shrink({0}, threshold=[threshold])",
         lambda o, x, y, threshold: o.where(o.abs(x) > threshold, 1.0, 0.0),
@@ -324,7 +328,9 @@ ACTIVATIONS: dict[str, Function] = {
     "softplus": _activation(
         activations.softplus, "fn_softplus({0})", "softplus({0})", lambda o, x, y: o.sigmoid(x), (0, INF)
     ),
-    "softsign": _activation(activations.softsign, "fn_softsign({0})", "softsign({0})", lambda o, x, y: o.softsign_slope(x), (-1, 1)),
+    "softsign": _activation(
+        activations.softsign, "fn_softsign({0})", "softsign({0})", lambda o, x, y: o.softsign_slope(x), (-1, 1)
+    ),
     "sparse_plus": _activation(
         activations.sparse_plus, "fn_sparse_plus({0})", "sparse_plus({0})",
         lambda o, x, y: o.where(x <= -1, 0.0, o.where(x < 1, 0.5 * (x + 1.0), 1.0)), (0, INF),
@@ -356,10 +362,14 @@ ACTIVATIONS: dict[str, Function] = {
 }  # fmt: skip
 """Keras's elementwise activations."""
 
-SLOPES: dict[str, Function] = {
-    name: Function(_float64(compute), f"fn_{name}({{0}})", text) for name, (compute, text) in COMPUTED.items()
-}
-"""Slopes that are functions of their own; they have none themselves."""
+
+def _slope(name: str) -> Function:
+    compute, text, bend = COMPUTED[name]
+    return Function(_float64(compute), f"fn_{name}({{0}})", text, (lambda o, g, x, y: g * bend(o, x),))
+
+
+SLOPES: dict[str, Function] = {name: _slope(name) for name in COMPUTED}
+"""Slopes that are functions of their own."""
 
 FUNCTIONS: dict[str, Function] = {**EXPRESSIONS, **ACTIVATIONS, **SLOPES}
 """Every function of one value."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -57,24 +58,61 @@ def _erf_slope(x: Array) -> Array:
     return np.asarray(2 / math.sqrt(math.pi) * np.exp(-x * x))
 
 
-COMPUTED: dict[str, tuple[Callable[[Array], Array], str]] = {
-    "silu_slope": (_silu_slope, "sigmoid({0}) * (1 + {0} * sigmoid(-{0}))"),
+def _silu_bend(o: Any, x: Any) -> Any:
+    s = o.sigmoid(x)
+    return s * (1.0 - s) * (2.0 + x * (1.0 - 2.0 * s))
+
+
+def _gelu_bend(o: Any, x: Any) -> Any:
+    return (2.0 - x * x) * o.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+
+
+def _gelu_tanh_bend(o: Any, x: Any) -> Any:
+    s = o.sigmoid(ROOT * (x + CUBIC * x * x * x))
+    first, second = ROOT * (1.0 + 3 * CUBIC * x * x), 6 * ROOT * CUBIC * x
+    return s * (1.0 - s) * (2.0 * first + x * ((1.0 - 2.0 * s) * first * first + second))
+
+
+def _mish_bend(o: Any, x: Any) -> Any:
+    s, t = o.sigmoid(x), o.tanh(o.softplus(x))
+    return (1.0 - t * t) * s * (2.0 + x * (1.0 - s - 2.0 * t * s))
+
+
+def _softsign_bend(o: Any, x: Any) -> Any:
+    d = 1.0 + o.abs(x)
+    return -2.0 * o.sign(x) / (d * d * d)
+
+
+def _tanh_shrink_bend(o: Any, x: Any) -> Any:
+    t = o.tanh(x)
+    return 2.0 * t * (1.0 - t * t)
+
+
+def _erf_bend(o: Any, x: Any) -> Any:
+    return -2.0 * x * o.erf_slope(x)
+
+
+COMPUTED: dict[str, tuple[Callable[[Array], Array], str, Callable[..., Any]]] = {
+    "silu_slope": (_silu_slope, "sigmoid({0}) * (1 + {0} * sigmoid(-{0}))", _silu_bend),
     "gelu_slope": (
         _gelu_slope,
         "0.5 + 0.5 * np.vectorize(math.erf, otypes=[np.float32])({0} * 0.7071067811865476)"
         " + {0} * np.exp(-0.5 * {0} * {0}) * 0.3989422804014327",
+        _gelu_bend,
     ),
     "gelu_tanh_slope": (
         _gelu_tanh_slope,
         "sigmoid(1.5957691216057308 * ({0} + 0.044715 * {0} ** 3)) * (1 + 1.5957691216057308"
         " * ({0} + 0.134145 * {0} ** 3) * sigmoid(-1.5957691216057308 * ({0} + 0.044715 * {0} ** 3)))",
+        _gelu_tanh_bend,
     ),
     "mish_slope": (
         _mish_slope,
         "np.tanh(softplus({0})) + {0} * sigmoid({0}) * (1 - np.square(np.tanh(softplus({0}))))",
+        _mish_bend,
     ),
-    "softsign_slope": (_softsign_slope, "1 / np.square(1 + np.abs({0}))"),
-    "tanh_shrink_slope": (_tanh_shrink_slope, "np.square(np.tanh({0}))"),
-    "erf_slope": (_erf_slope, "1.1283791670955126 * np.exp(-{0} * {0})"),
+    "softsign_slope": (_softsign_slope, "1 / np.square(1 + np.abs({0}))", _softsign_bend),
+    "tanh_shrink_slope": (_tanh_shrink_slope, "np.square(np.tanh({0}))", _tanh_shrink_bend),
+    "erf_slope": (_erf_slope, "1.1283791670955126 * np.exp(-{0} * {0})", _erf_bend),
 }
-"""By name: on arrays in float64, and in NumPy source."""
+"""By name: on arrays in float64, in NumPy source, and the derivative, given the functions of ``foldnet.ops``."""

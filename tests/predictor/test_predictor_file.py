@@ -401,5 +401,5 @@ def test_any_one_change_of_the_header_is_refused_or_harmless(data):
 )
 def test_what_reads_networks_says_that_it_is_frozen(tmp_path, read):
     PREDICT.save(tmp_path / "p")
-    with pytest.raises(FileFormatError, match="frozen predictor.*load_predictor"):
+    with pytest.raises(FileFormatError, match=r"frozen predictor.*load_predictor"):
         read(tmp_path / "p")

@@ -16,6 +16,7 @@ from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 if TYPE_CHECKING:
+    from foldnet.insight.doctor.comparison import Comparison
     from foldnet.insight.doctor.measure import Measurement
     from foldnet.insight.doctor.task import Task
 
@@ -104,8 +105,11 @@ class Context:
     @cached_property
     def trained(self) -> bool:
         """Whether there is evidence of training: steps, or a bias or gain that differs from its usual initial value."""
-        if self.steps:
-            return True
+        return bool(self.steps) or self.moved
+
+    @cached_property
+    def moved(self) -> bool:
+        """Whether a bias or gain differs from its usual initial value."""
         starts = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
         return any(
             bool((value != starts[name]).any())
@@ -193,6 +197,13 @@ class Context:
         from foldnet.insight.doctor.task import task_of
 
         return task_of(self)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The network beside a simple fit; None where that says nothing."""
+        from foldnet.insight.doctor.comparison import simple_comparison
+
+        return simple_comparison(self)
 
 
 def _live(loss: Any) -> LossSetting | None:

@@ -110,11 +110,30 @@ def compare(context: Context, task: Task, fit: Array) -> Comparison:
         # An output that cannot be negative would win by that alone.
         fit = np.clip(fit, *value_range(output_activation(context, context.outputs[0])[0].layer.ends_with))
     network, simple = task.predicted(output), as_predicted(fit, task)
+    if task.kind == "numbers" and _is_held_back(context):
+        network = _drawn_out(network, task.targets)
     gain, spread = task.gain(simple, network)
     return Comparison(
         task.score(network), task.score(simple), gain, spread, _better(context, task, simple, network),
         _ranks(task, fit, output),
     )  # fmt: skip
+
+
+def _is_held_back(context: Context) -> bool:
+    """Whether Dropout, noise or a penalty keeps the output closer to its mean than training alone would."""
+    return any(
+        site.layer.is_random
+        or any(getattr(site.layer, f"{what}_regularizer", None) for what in ("kernel", "activity"))
+        for site in context.sites
+    )
+
+
+def _drawn_out(values: Array, targets: Array) -> Array:
+    """Values around their own mean, up to twice as far from it, where that brings them nearer to the targets."""
+    mean, middle = values.mean(axis=0), targets.mean(axis=0)
+    square = ((values - mean) ** 2).sum(axis=0)
+    slope = ((values - mean) * (targets - middle)).sum(axis=0) / np.where(square > 0, square, 1)
+    return np.asarray(mean + np.clip(slope, 1, 2) * (values - mean))
 
 
 def _ranks(task: Task, fit: Array, output: Array) -> Ranks | None:

@@ -23,6 +23,11 @@ SOMETHING = 0.1
 """By so much of R2 a fit must be better: random bends and noise make differences of a few hundredths."""
 CLASSES = 0.05
 """By so much of accuracy a fit must be better."""
+BLIND = 0.5
+"""By so much of R2, where the fit finds nothing either: a network that has to learn noise is often a little worse than
+the mean, and one that is far worse is sick."""
+NO_BETTER = 2.0
+"""An accuracy within so many standard errors of that of the most frequent class is no better."""
 SURE = 3.0
 """And by so many standard errors of the difference on the same rows: by chance one network in 700 is that far off."""
 
@@ -71,7 +76,8 @@ class Comparison:
     @property
     def clear(self) -> bool:
         """Whether the network loses by more than may happen to a healthy one."""
-        least = SOMETHING if self.network.name == "R2" else CLASSES
+        numbers = SOMETHING if self.fit.value > SOMETHING else BLIND
+        least = numbers if self.network.name == "R2" else CLASSES
         return self.better and self.gain > max(least, SURE * self.error)
 
     @property
@@ -84,12 +90,9 @@ class Comparison:
             return True
         if self.network.name == "R2":
             return self.clear and self.network.value < NOTHING and self.fit.value > SOMETHING
-        above = self.fit.value - self.fit.constant
-        return (
-            self.clear
-            and self.network.value <= self.network.constant
-            and above > max(CLASSES, SURE * self.fit.error)
-        )
+        above = self.fit.value - self.fit.constant > max(CLASSES, SURE * self.fit.error)
+        below = self.network.value - self.network.constant < NO_BETTER * self.network.error
+        return self.clear and above and below
 
     def evidence(self) -> dict[str, Any]:
         """Its numbers."""

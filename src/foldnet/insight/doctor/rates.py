@@ -99,7 +99,8 @@ def _largest(rate: object, steps: int | None) -> float | None:
     if callable(rate):
         places = np.unique(np.geomspace(1, (steps or MOST_STEPS) + 1, 200).astype(np.int64)) - 1
         try:
-            values = [_number(rate(step)) for step in places]
+            with np.errstate(all="ignore"):
+                values = [_number(rate(step)) for step in places]
         except (ArithmeticError, TypeError, ValueError):  # settings of a file that are no numbers
             return None
         known = [v for v in values if v is not None]

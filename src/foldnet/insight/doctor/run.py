@@ -15,9 +15,11 @@ from foldnet.insight.doctor import (
     data,
     dropout,
     formats,
+    learning,
     losses,
     masks,
     normalization,
+    rates,
     statistics,
     structure,
     units,
@@ -29,7 +31,7 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS, *rates.CHECKS, *learning.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

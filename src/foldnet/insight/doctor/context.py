@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, UnsupportedError
+from foldnet.insight.doctor.history import own_history, read_history, read_validation
 from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
 from foldnet.network import Network
@@ -42,6 +43,11 @@ class Context:
         steps: number of training steps, if known; by default the optimizer's count.
         script: path or text of the training script, or None.
         candidate: a prediction function that should equal the network, or None.
+        history: of the training, as for ``read_history``; by default the one that the network kept, if any.
+        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or None.
+
+    Raises:
+        InputError: the history or the validation data are of another form.
     """
 
     def __init__(
@@ -53,9 +59,15 @@ class Context:
         steps: int | None = None,
         script: object = None,
         candidate: Any = None,
+        history: object = None,
+        validation_data: object = None,
     ) -> None:
         self.network, self.x, self.y = network, x, y
         self.script, self.candidate = script, candidate
+        self.history: Mapping[str, list[float]] | None = (
+            own_history(network) if history is None else read_history(history)
+        )
+        self.validation_data = read_validation(validation_data)
         # Taken unchanged: a file's settings may be unknown to foldnet, so no trainer is built from them here.
         self._trainer = network._trainer
         self.steps = steps or self._counted()

@@ -9,12 +9,13 @@ from typing import Final, Literal
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding
 
-Need = Literal["file", "loss", "data", "targets", "script", "candidate"]
+Need = Literal["file", "loss", "data", "targets", "history", "script", "candidate"]
 
 FILE: Final = "file"
 LOSS: Final = "loss"
 DATA: Final = "data"
 TARGETS: Final = "targets"
+HISTORY: Final = "history"
 SCRIPT: Final = "script"
 CANDIDATE: Final = "candidate"
 
@@ -23,6 +24,7 @@ NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     LOSS: ("needs a compiled network", lambda p: any(p.losses)),
     DATA: ("needs data", lambda p: p.x is not None),
     TARGETS: ("needs data and targets", lambda p: p.x is not None and p.targets is not None),
+    HISTORY: ("needs the history of the training", lambda p: p.history is not None),
     SCRIPT: ("needs the training script", lambda p: p.script is not None),
     CANDIDATE: (
         "needs data and a prediction function",

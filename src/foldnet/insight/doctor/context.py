@@ -18,6 +18,7 @@ from foldnet.network import Network
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.measure import Measurement
+    from foldnet.insight.doctor.task import Task
 
 
 @dataclass
@@ -185,9 +186,25 @@ class Context:
         if self.y is None or len(self.network.outputs) != 1:
             return None
         try:
-            return np.asarray(self.y).astype(np.float64)
+            found = np.asarray(self._targets_of_one_output())
+            return found.astype(np.float64) if found.dtype.kind in "biufO" else None
         except (TypeError, ValueError):
             return None
+
+    def _targets_of_one_output(self) -> Any:
+        """The targets without a list or a dict of one around them."""
+        if isinstance(self.y, Mapping) and len(self.y) == 1:
+            return next(iter(self.y.values()))
+        if isinstance(self.y, list | tuple) and len(self.y) == 1:
+            return self.y[0] if np.ndim(self.y[0]) == len(self.outputs[0].shape) else self.y
+        return self.y
+
+    @cached_property
+    def task(self) -> Task | None:
+        """What the network is to predict; None without targets that fit its only output."""
+        from foldnet.insight.doctor.task import task_of
+
+        return task_of(self)
 
 
 def _live(loss: Any) -> LossSetting | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.insight.doctor.history import own_history, read_history, read_validation
 from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
+from foldnet.naming import snake_case
 from foldnet.network import Network
 
 if TYPE_CHECKING:
@@ -143,6 +144,17 @@ class Context:
         return [_stored(stored)] * count
 
     @cached_property
+    def metrics(self) -> list[str]:
+        """The names of the metrics of a network with one output, as in Keras, such as ``"accuracy"``."""
+        if self._trainer is not None:
+            compiled = self._trainer.compiled
+            entries: Any = [*compiled.metrics[0], *compiled.weighted_metrics[0]]
+        else:
+            stored = self.network.compile_config or {}
+            entries = [stored.get("metrics"), stored.get("weighted_metrics")]
+        return list(_metric_names(entries)) if len(self.network.outputs) == 1 else []
+
+    @cached_property
     def optimizer_settings(self) -> Mapping[str, Any]:
         """The optimizer's settings, as far as known."""
         if self._trainer is not None:
@@ -205,6 +217,19 @@ class Context:
         from foldnet.insight.doctor.task import task_of
 
         return task_of(self)
+
+
+def _metric_names(entry: Any) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield snake_case(entry)
+    elif isinstance(entry, Mapping):
+        yield from _metric_names(entry.get("class_name") or list(entry.values()))
+    elif isinstance(entry, Sequence):
+        for part in entry:
+            yield from _metric_names(part)
+    elif entry is not None:
+        # An object of a class, or a function.
+        yield snake_case(getattr(entry, "__name__", type(entry).__name__))
 
 
 def _live(loss: Any) -> LossSetting | None:

@@ -15,11 +15,13 @@ from foldnet.insight.doctor import (
     data,
     dropout,
     formats,
+    labels,
     losses,
     masks,
     normalization,
     statistics,
     structure,
+    targets,
     units,
 )
 from foldnet.insight.doctor.context import Context
@@ -29,7 +31,7 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

@@ -8,6 +8,7 @@ from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
 from tests.insight.doctor.doctor_labels import CASES as OF_LABELS
 from tests.insight.doctor.doctor_networks import D, rows, settled, stack
+from tests.insight.doctor.doctor_overfit import CASES as OF_OVERFIT
 from tests.insight.doctor.doctor_sick import (
     PLACES,
     B,
@@ -47,7 +48,7 @@ from tests.insight.doctor.doctor_sick import (
 )
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
-CASES = OF_LABELS | {
+CASES = OF_LABELS | OF_OVERFIT | {
     "not-finite": [
         (lambda: put(block(), "bn", moving_variance=np.nan), "error"),
         (lambda: put(block(), "d", kernel=np.inf), "error"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ DISTRIBUTIONS = (
 )
 """Losses whose targets are rows that add up to 1."""
 LOSS_RANGES = {
-    **dict.fromkeys((*BINARY, "categorical_crossentropy", "categorical_focal_crossentropy", "kl_divergence"), (0.0, 1.0)),
+    **dict.fromkeys((*BINARY, *DISTRIBUTIONS), (0.0, 1.0)),
     **dict.fromkeys(("poisson", "mean_squared_logarithmic_error"), (0.0, inf)),
 }  # fmt: skip
 """The targets that a loss is defined for, whatever the output's activation."""
@@ -116,8 +117,9 @@ def labels_of(context: Context) -> Labels | None:
 def _equals_inputs(context: Context) -> bool:
     """Whether the targets are the inputs, as those of an autoencoder."""
     x, y = context.x, context.y
-    same = isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.shape == y.shape
-    return same and bool(np.array_equal(x, y))
+    if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
+        return False
+    return x.shape == y.shape and bool(np.array_equal(x, y))
 
 
 # -- labels-and-loss ----------------------------------------------------------------------------------------
@@ -199,7 +201,11 @@ def _not_one(labels: Labels) -> Finding | None:
     empty = ~labels.rows.any(axis=1)
     off = (np.abs(sums - 1) > ROUNDED) & ~empty
     share, nothing = float(off.mean()), float(empty.mean())
-    seen = {"rows_not_adding_up": share, "rows_of_zeros": nothing, "largest_sum": float(sums.max())}
+    seen: dict[str, Any] = {
+        "rows_not_adding_up": share,
+        "rows_of_zeros": nothing,
+        "largest_sum": float(sums.max()),
+    }
     if share > 0:
         make = error if share > MANY else warning
         return make(

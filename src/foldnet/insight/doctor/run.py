@@ -19,6 +19,7 @@ from foldnet.insight.doctor import (
     losses,
     masks,
     normalization,
+    overfit,
     statistics,
     structure,
     targets,
@@ -31,7 +32,7 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *overfit.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

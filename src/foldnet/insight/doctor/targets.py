@@ -27,7 +27,7 @@ def constant_targets(context: Context) -> Iterator[Finding]:
     if not bool((targets == targets[0]).all()):
         return
     loss = context.losses[0] if context.losses else None
-    few = len(targets) < FEW or loss is None  # a loss of one's own may not look at the targets
+    few = len(targets) < FEW or loss is None  # the user's own loss may not look at the targets
     value = float(targets.reshape(-1)[0])
     yield graded(
         "note" if few else "error", output_activation(context, context.outputs[0])[0].path,

@@ -18,6 +18,7 @@ from foldnet.naming import snake_case
 from foldnet.network import Network
 
 if TYPE_CHECKING:
+    from foldnet.insight.doctor.labels import Labels
     from foldnet.insight.doctor.measure import Measurement
     from foldnet.insight.doctor.task import Task
 
@@ -217,6 +218,13 @@ class Context:
         from foldnet.insight.doctor.task import task_of
 
         return task_of(self)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The targets beside their loss; None without targets that fit the only output."""
+        from foldnet.insight.doctor.labels import labels_of
+
+        return labels_of(self)
 
 
 def _metric_names(entry: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -67,17 +68,17 @@ class Labels:
         """The name of the loss's function; empty for None."""
         return "" if self.loss is None else self.loss.name
 
-    @property
+    @cached_property
     def binary(self) -> bool:
         """Whether all are 0 or 1, and both occur."""
-        return bool(np.isin(self.rows, (0.0, 1.0)).all()) and 0 < float(self.rows.mean()) < 1
+        return bool(((self.rows == 0) | (self.rows == 1)).all()) and 0 < float(self.rows.mean()) < 1
 
-    @property
+    @cached_property
     def one_hot(self) -> bool:
         """Whether each row has a single 1 among zeros."""
         return self.rows.shape[1] > 1 and self.binary and bool((self.rows.sum(axis=1) == 1).all())
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether all are whole numbers."""
         return bool((self.rows == np.floor(self.rows)).all())
@@ -134,7 +135,7 @@ def labels_and_loss(context: Context) -> Iterator[Finding]:
     if unfit is not None:
         yield unfit
         return
-    labels = labels_of(context)
+    labels = context.labels
     if labels is None or _equals_inputs(context):
         return
     for rule in RULES:
@@ -305,7 +306,7 @@ RULES: tuple[Callable[[Labels], Finding | None], ...] = (
 
 def target_out_of_reach(context: Context) -> Iterator[Finding]:
     """Targets that the output's activation cannot give, or that the loss is not defined for."""
-    labels = labels_of(context)
+    labels = context.labels
     if labels is None or "hinge" in labels.loss_name:
         return
     units, sparse = labels.units, labels.loss_name in SPARSE

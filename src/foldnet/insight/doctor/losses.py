@@ -145,9 +145,30 @@ def _fits(rule: Units, units: int) -> bool:
             assert_never(rule)
 
 
+def _other_axis(site: Site, loss: LossSetting) -> tuple[int, int] | None:
+    """The axes of the softmax and of the classes of a categorical loss, if they differ."""
+    name, settings = site.layer.ends_with or ("", {})
+    axes = settings.get("axis", -1), loss.settings.get("axis", -1)
+    rank = len(site.shape)
+    whole = all(isinstance(a, int) and -rank <= a < rank for a in axes)
+    if name != "softmax" or loss.name not in CATEGORICAL or not whole:
+        return None
+    softmax, classes = (positive_axis(a, rank) for a in axes)
+    return None if softmax == classes else (softmax, classes)
+
+
 def loss_and_activation(context: Context) -> Iterator[Finding]:
     """The table of losses and activations."""
     for site, activation, units, loss in _compiled(context):
+        along = _other_axis(site, loss)
+        if along is not None:
+            yield error(
+                site.path,
+                f"softmax adds up to 1 along axis {along[0]}, but {loss.name} takes the classes along axis {along[1]}.",
+                f"Use softmax along axis {along[1]}, where the classes are. Train again.",
+                softmax_axis=along[0], axis_of_classes=along[1],
+            )  # fmt: skip
+            continue
         for rule in RULES:
             named = "*" in rule.activations or activation in rule.activations
             # With from_logits the check logits-and-activation looks at the activation.

@@ -136,7 +136,7 @@ class Measurement:
         """The same for each row."""
         setting = self._context.losses[0] if self._context.losses else None
         targets = self._context.targets
-        if setting is None or targets is None or len(targets) < self.picked[-1] + 1:
+        if setting is None or targets is None or not targets.ndim or len(targets) < self.picked[-1] + 1:
             return None
         return row_losses(setting, targets[self.picked], self.outputs(values)[0])
 

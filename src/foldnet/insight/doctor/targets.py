@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from math import isfinite
 
 import numpy as np
 
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.finding import Finding, graded, note
-from foldnet.insight.doctor.labels import FEW, ROUNDED, SPARSE, labels_of
+from foldnet.insight.doctor.finding import Finding, error, graded, note
+from foldnet.insight.doctor.labels import FEW, ROUNDED, SPARSE
 from foldnet.insight.doctor.losses import BINARY, output_activation
 from foldnet.insight.doctor.registry import DATA, LOSS, TARGETS, Check
 
@@ -41,12 +41,13 @@ def constant_targets(context: Context) -> Iterator[Finding]:
 
 def classes_missing(context: Context) -> Iterator[Finding]:
     """Units whose class never occurs."""
-    labels = labels_of(context)
+    labels = context.labels
     if labels is None or labels.units < 2 or len(labels.rows) < ROWS_OF_A_CLASS * labels.units:
         return
     if labels.class_numbers and labels.whole and labels.loss_name in (*SPARSE, ""):
         present = np.unique(labels.rows)
-        present = present[(present >= 0) & (present < labels.units)]
+        if not 0 <= present.min() <= present.max() < labels.units:
+            return  # target-out-of-reach, of which this follows
     elif labels.one_hot:
         present = np.flatnonzero(labels.rows.any(axis=0))
     else:
@@ -70,7 +71,7 @@ def metric_does_not_fit(context: Context) -> Iterator[Finding]:
     loss = context.losses[0] if context.losses else None
     if not named or loss is None or len(context.outputs) != 1:
         return
-    labels = labels_of(context)
+    labels = context.labels
     site, activation = output_activation(context, context.outputs[0])
     units = int(context.outputs[0].shape[-1] or 0)
     one_by_one = units == 1 or named[0] == "binary_accuracy"
@@ -99,8 +100,18 @@ def metric_does_not_fit(context: Context) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _rows_of(x: object) -> int | None:
+    """The number of rows of data, if they are arrays."""
+    if isinstance(x, Mapping):
+        return _rows_of(list(x.values()))
+    if isinstance(x, list | tuple) and x and hasattr(x[0], "shape"):
+        return _rows_of(x[0]) if np.ndim(x[0]) > 1 else len(x)
+    shape = getattr(x, "shape", ())
+    return int(shape[0]) if shape else None
+
+
 def unusable_targets(context: Context) -> Iterator[Finding]:
-    """Targets that are texts, or NaN."""
+    """Targets that are texts, NaN, or not as many as there are rows."""
     if context.y is None or len(context.network.outputs) != 1:
         return
     targets = context.targets
@@ -109,7 +120,15 @@ def unusable_targets(context: Context) -> Iterator[Finding]:
         yield note(
             site.path, "The targets are not numbers, so nothing can be compared with them.",
             "Give them as the network was trained on them: numbers, class numbers or one-hot rows.",
-            numbers=0,
+            targets=len(context.y) if isinstance(context.y, Sized) else 1,
+        )  # fmt: skip
+        return
+    count = _rows_of(context.x)
+    if count is not None and targets.ndim and len(targets) != count:
+        yield error(
+            site.path,
+            f"There are {len(targets):,} targets for {count:,} rows, so it is not known which belong together.",
+            "Give one target for each row.", targets=len(targets), rows=count,
         )  # fmt: skip
         return
     bad = int((~np.isfinite(targets)).sum())
@@ -130,6 +149,6 @@ def unusable_targets(context: Context) -> Iterator[Finding]:
 CHECKS = (
     Check("constant-targets", TARGETS, "targets that never vary", constant_targets),
     Check("classes-missing", TARGETS, "classes that never occur", classes_missing),
-    Check("unusable-targets", DATA, "targets that are texts or NaN", unusable_targets),
+    Check("unusable-targets", DATA, "targets that are texts, NaN, or not one a row", unusable_targets),
     Check("metric-does-not-fit", LOSS, "an accuracy of numbers or logits", metric_does_not_fit),
 )

@@ -105,6 +105,7 @@ CASES = {
         # Rows that do not add up to 1.
         (lambda: given(3, SOFTMAX, CE, SEVERAL), "error"),
         (lambda: given(3, FREE, losses.CategoricalCrossentropy(from_logits=True), SEVERAL), "error"),
+        (lambda: given(3, SOFTMAX, CE, 0.8 * SHARES), "error"),
         (lambda: given(3, SOFTMAX, CE, bad(ONE_HOT, [1, 1, 0])), "warning"),
         (lambda: given(3, SOFTMAX, CE, bad(ONE_HOT, [0, 0, 0])), "note"),
         (lambda: given(3, SOFTMAX, CE, ONE_HOT), None),
@@ -113,6 +114,7 @@ CASES = {
         (lambda: given(3, SOFTMAX, losses.CategoricalCrossentropy(label_smoothing=0.1), ONE_HOT), None),
         (lambda: given(3, SOFTMAX, "kl_divergence", SHARES), None),
         (lambda: given(3, FREE, "categorical_hinge", ONE_HOT), None),
+        (lambda: steps(losses.CategoricalCrossentropy(axis=1), np.eye(4)[STEPS[:, :3]].swapaxes(1, 2)), None),
         # Classes as labels that may occur together.
         (lambda: given(3, SIGMOID, BCE, ONE_HOT), "warning"),
         (lambda: given(3, FREE, LOGITS, ONE_HOT), "warning"),
@@ -180,5 +182,6 @@ CASES = {
         (lambda: given(3, SIGMOID, BCE, SEVERAL, ["binary_accuracy"]), None),
         (lambda: given(1, FREE, "mse", NUMBERS, ["mae"]), None),
         (lambda: given(1, FREE, LOGITS, TWO, ["mae"]), None),
+        (lambda: given(1, FREE, BCE, TWO, ["accuracy"]), None),  # logits-and-activation
     ],
 }  # fmt: skip

@@ -4,11 +4,17 @@ from functools import cache
 
 import numpy as np
 
-from foldnet import Sequential, layers
+from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
 from tests.insight.doctor.doctor_networks import D
 
-LOSSES = {"mse": None, "binary_crossentropy": "sigmoid", "sparse_categorical_crossentropy": "softmax"}
+LOSSES = {
+    "mse": (1, None, "mse"),
+    "two": (1, "sigmoid", "binary_crossentropy"),
+    "logits": (1, None, losses.BinaryCrossentropy(from_logits=True)),
+    "sparse": (2, "softmax", "sparse_categorical_crossentropy"),
+    "sparse logits": (2, None, losses.SparseCategoricalCrossentropy(from_logits=True)),
+}
 
 
 @cache
@@ -28,11 +34,11 @@ def fitted(loss, units, count, noise, sure):
     generator = np.random.default_rng(units + count)
     x = generator.normal(size=(count + 200, 6)).astype(np.float32)
     known = x[:, 0] - x[:, 1] + noise * generator.normal(size=len(x))
+    outputs, activation, function = LOSSES[loss]
     numbers = loss == "mse"
     y = known if numbers else (known > 0.3).astype(np.float64)
-    outputs = 2 if loss.startswith("sparse") else 1
-    model = Sequential([layers.Input((6,)), D(units, activation="relu"), D(outputs, activation=LOSSES[loss])])
-    model.compile("sgd", loss)
+    model = Sequential([layers.Input((6,)), D(units, activation="relu"), D(outputs, activation=activation)])
+    model.compile("sgd", function)
     kernel, bias = generator.normal(size=(6, units)) / 2, generator.normal(size=units)
     hidden = np.maximum(x[:count] @ kernel + bias, 0)
     wanted = y[:count] if numbers else sure * (2 * y[:count] - 1)
@@ -65,6 +71,12 @@ def valley(start, low, end, epochs=40):
     """Down for a quarter of the epochs, then up."""
     down = epochs // 4
     return falling(start, low, down) + falling(low, end, epochs - down + 1)[1:]
+
+
+def few(made, count=20):
+    """The same with so few validation rows that their loss says little."""
+    model, trained, (x, y) = made
+    return model, trained, (x[:count], y[:count])
 
 
 def looked_at(made, rows=True, held=False, history=None):
@@ -113,15 +125,21 @@ NOISY = list(0.1 * np.exp(0.3 * np.random.default_rng(0).normal(size=100)))
 CASES = {
     "overfit": [
         (lambda: looked_at(by_heart(), held=True), "warning"),
-        (lambda: looked_at(by_heart("binary_crossentropy"), held=True), "warning"),
-        (lambda: looked_at(by_heart("sparse_categorical_crossentropy"), held=True), "warning"),
+        (lambda: looked_at(by_heart("two"), held=True), "warning"),
+        (lambda: looked_at(by_heart("logits"), held=True), "warning"),
+        (lambda: looked_at(by_heart("sparse"), held=True), "warning"),
+        (lambda: looked_at(by_heart("sparse logits"), held=True), "warning"),
         (lambda: ended(by_heart(), 2.0, held=True), "warning"),
-        (lambda: ended(by_heart("binary_crossentropy"), 1.5), "warning"),
+        (lambda: ended(by_heart("two"), 1.5), "warning"),
         (lambda: split(learned(), back=False), "warning"),
         (lambda: ended(by_heart(), 2.0, rows=False), "note"),
         (lambda: looked_at(learned(), held=True), None),
-        (lambda: looked_at(learned("binary_crossentropy"), held=True), None),
-        (lambda: looked_at(learned("sparse_categorical_crossentropy"), held=True), None),
+        (lambda: looked_at(learned("two"), held=True), None),
+        (lambda: looked_at(learned("logits"), held=True), None),
+        (lambda: looked_at(learned("sparse"), held=True), None),
+        (lambda: looked_at(learned("sparse logits"), held=True), None),
+        (lambda: looked_at(fitted("two", 8, 400, 0.5, 40.0), held=True), None),  # too sure, but of all rows
+        (lambda: looked_at(few(by_heart()), held=True), None),
         (lambda: ended(by_heart(), 1.15, held=True), None),
         (lambda: restored(learned(), held=True), None),
         (lambda: restored(learned()), None),

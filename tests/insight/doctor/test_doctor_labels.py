@@ -7,6 +7,7 @@ import foldnet as fn
 from foldnet.errors import InputError
 from foldnet.insight.doctor import labels, targets
 from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.overfit import curve_of
 from foldnet.insight.doctor.run import examine
 from tests.insight.doctor.doctor_labels import (
     BCE,
@@ -155,6 +156,30 @@ def test_the_loss_of_the_validation_rows_is_that_of_evaluate():
     ).findings
     measured = model.evaluate(x, y, sample_weight=weights, verbose=0)
     assert found.evidence["validation_loss"] == pytest.approx(measured, rel=1e-4)
+
+
+def test_noise_between_epochs_is_no_rise():
+    """Validation losses that stay or still fall a little seldom seem to rise; a valley does, in the same noise."""
+    generator = np.random.default_rng(0)
+    for epochs in (20, 60, 200):
+        noise = np.exp(0.25 * generator.normal(size=(100, epochs)))
+        loss = falling(1, 0.01, epochs)
+        flat = [curve_of({"loss": loss, "val_loss": list(n)}) for n in noise]
+        slow = [curve_of({"loss": loss, "val_loss": list(n * falling(1, 0.7, epochs))}) for n in noise]
+        risen = [curve_of({"loss": loss, "val_loss": list(n * valley(4, 1, 4, epochs))}) for n in noise]
+        assert sum(c.rises for c in flat) <= 3
+        assert sum(c.rises for c in slow) <= 1
+        assert sum(c.rises for c in risen) >= (70 if epochs == 20 else 95)
+
+
+def test_epochs_without_validation_are_left_out():
+    values = [v if i % 3 == 2 else np.nan for i, v in enumerate(valley(4, 1, 4, 60))]
+    curve = curve_of({"loss": falling(1, 0.01, 60), "val_loss": values})
+    assert curve.rises
+    assert curve.epochs == 20
+    assert values[curve.best_epoch - 1] == curve.raw[0] == np.nanmin(values)
+    assert curve_of({"val_loss": [1, 2]}) is None
+    assert curve_of({"loss": values}) is None
 
 
 def test_weights_that_were_put_back_are_known_by_their_loss():

@@ -211,8 +211,8 @@ def _not_one(labels: Labels) -> Finding | None:
         make = error if share > MANY else warning
         return make(
             labels.path,
-            f"{labels.loss_name} takes rows that add up to 1, which {share:.0%} of the targets do not: with several "
-            "classes in a row none of them can be predicted as 1.",
+            f"{labels.loss_name} takes rows that add up to 1, which {share:.0%} of the targets do not, while "
+            "the predictions always do: with several classes in a row none of them can become 1.",
             "For labels that may occur together use sigmoid and binary_crossentropy. Train again.", **seen,
         )  # fmt: skip
     if nothing > 0:

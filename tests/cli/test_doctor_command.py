@@ -50,7 +50,7 @@ def test_with_data_and_targets(foldnet, wine, data):
     assert 0.3 < found["evidence"]["loss"] < 1
     assert found["evidence"]["measured_variance_ratio"] > 1.2
     assert "target-out-of-reach" in document["checks"]
-    assert set(document["skipped"]) == {"layer-never-added", "depends-on-other-rows"}
+    assert set(document["skipped"]) == {"layer-never-added", "depends-on-other-rows", "overfit"}
 
 
 def test_same_as_in_python(foldnet, wine):
@@ -240,3 +240,38 @@ def test_images_and_their_targets(foldnet, tmp_path):
     assert made["validation"]["after"] == pytest.approx(accuracy)
     assert "few.npy has not as many rows" in foldnet.refused(*given, "--target", few)
     assert "which this command reads" in foldnet.refused(*given, "--target", labels, "-o", labels, "--force")
+
+
+def test_history_and_validation(foldnet, wine, data, tmp_path, monkeypatch):
+    """They reach the checks as in Python; the validation rows are read as the data are."""
+    seen = []
+    monkeypatch.setattr(
+        "foldnet.insight.doctor.run.examine", lambda c, checks=None: seen.append(c) or examine(c, checks)
+    )
+    lines = (data / "wine.csv").read_text().splitlines()[:41]
+    table, log, labels = tmp_path / "valid.csv", tmp_path / "log.csv", tmp_path / "labels.npy"
+    table.write_text("\n".join(lines))
+    log.write_text("epoch;loss;val_loss\n0;0.5;0.75\n")
+    given = ("doctor", wine, "--data", data / "wine.csv", "--check", "useless-bias")
+    foldnet.ok(*given, "--target", "quality", "--validation", table, "--history", log)
+    (context,) = seen
+    assert context.history == {"loss": [0.5], "val_loss": [0.75]}
+    x, y = context.validation_data
+    assert x.shape == (40, 11)
+    np.testing.assert_array_equal(y, context.y[:40])
+    np.save(labels, np.arange(40))
+    columns = ("--columns", "1-11", "--validation", table, "--validation-target", labels)
+    foldnet.ok(*given, *columns)
+    np.testing.assert_array_equal(np.ravel(seen[1].validation_data[1]), np.arange(40))
+    for wrong in (
+        ("doctor", wine, "--validation", table),
+        ("doctor", wine, "--validation-target", labels),
+        ("doctor", wine, wine, "--history", log),
+        (*given, "--validation", table),
+        (*given, "--validation", table, "--target", labels),
+    ):
+        assert foldnet(*wrong).exit_code == 2
+    assert "names no column loss" in foldnet.refused("doctor", wine, "--history", table)
+    assert "which this command reads" in foldnet.refused(
+        "doctor", wine, "--history", log, "--sarif", log, "--force"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ Examples:
   foldnet doctor wine.keras --script train.py --sarif wine.sarif
   foldnet doctor wine.keras --data wine.csv --target quality --fix new.keras
   foldnet doctor digits.keras --data images.npy --target labels.npy
+  foldnet doctor wine.keras --history log.csv
+  foldnet doctor wine.keras --data train.csv --validation valid.csv --target quality
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
@@ -45,6 +48,23 @@ Examples:
 @table_options(required=False, help="Training data: with it, much is measured instead of guessed.")
 @click.option(
     "--target", metavar="COLUMN", help="The column of --data that holds the targets, or a .npy of them."
+)
+@click.option(
+    "--history",
+    type=FILE,
+    metavar="LOG",
+    help="What CSVLogger wrote, or history.history as JSON.",
+)
+@click.option(
+    "--validation",
+    multiple=True,
+    metavar="TABLE",
+    help="Rows that were not trained on, read as --data is; once for each input.",
+)
+@click.option(
+    "--validation-target",
+    metavar="COLUMN",
+    help="The targets of --validation, if they are not in the column that --target names.",
 )
 @click.option("--check", "checks", multiple=True, metavar="ID", help="Run only this check; may be repeated.")
 @click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
@@ -61,6 +81,9 @@ def command(
     files: tuple[str, ...],
     weights: str | None,
     target: str | None,
+    history: str | None,
+    validation: tuple[str, ...],
+    validation_target: str | None,
     checks: tuple[str, ...],
     script: str | None,
     fix: str | None,
@@ -74,20 +97,21 @@ def command(
     Each finding says what is wrong and where, why it matters, the
     evidence, and how to correct it. Exit code 1 if any is an error.
     """
-    from dataclasses import replace
-
     from foldnet.errors import InputError
     from foldnet.insight.doctor.context import Context
     from foldnet.insight.doctor.run import examine, read_network
     from foldnet.predictor.file import is_frozen
 
-    if len(files) > 1 and (fix or weights or table["data"]):
-        raise click.UsageError("--fix, --weights and --data go with one FILE")
+    if len(files) > 1 and (fix or weights or table["data"] or history or validation):
+        raise click.UsageError("--fix, --weights, --data, --history and --validation go with one FILE")
     if target is not None and not table["data"]:
         raise click.UsageError("--target names a column of --data; give --data too")
     options = TableOptions(**table)
+    held_out = _validation(options, validation, target, validation_target)
     check_outputs(
-        {"--fix": fix, "--sarif": sarif}, [*files, weights, *options.data, script, target], force=force
+        {"--fix": fix, "--sarif": sarif},
+        [*files, weights, *options.data, *validation, script, target, validation_target, history],
+        force=force,
     )
     reports = []
     for file in files:
@@ -96,10 +120,15 @@ def command(
         network = read_network(file, weights)
         x, y = _rows(network, options, target)
         with working("Examining"):
-            report = examine(
-                Context(network, x, y, script=None if script is None else Path(script)),
-                checks or None,
+            context = Context(
+                network,
+                x,
+                y,
+                script=None if script is None else Path(script),
+                history=history,
+                validation_data=None if held_out is None else _rows(network, *held_out),
             )
+            report = examine(context, checks or None)
         if fix is not None:
             report = replace(report, mended=_mended(network, report, x, y, fix))
         reports.append((file, report))
@@ -116,6 +145,24 @@ def command(
         say("\n\n".join(report.text(text_width()) for _, report in reports))
     if not all(report.ok for _, report in reports):
         click.get_current_context().exit(FAILED)
+
+
+def _validation(
+    table: TableOptions, tables: tuple[str, ...], target: str | None, own_target: str | None
+) -> tuple[TableOptions, str] | None:
+    """How to read the rows of ``--validation``, and where their targets are."""
+    if not tables:
+        if own_target is not None:
+            raise click.UsageError("--validation-target is about reading --validation; give --validation too")
+        return None
+    if not table.data:
+        raise click.UsageError("--validation goes with the training data; give --data and --target too")
+    place = own_target or target
+    if place is None:
+        raise click.UsageError("--validation needs --target: the column that the network predicts")
+    if own_target is None and place.endswith(".npy"):
+        raise click.UsageError(f"--validation needs --validation-target: {place} has the targets of --data")
+    return replace(table, data=tables), place
 
 
 def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[Any, Any]:

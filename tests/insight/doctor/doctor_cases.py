@@ -7,7 +7,9 @@ import numpy as np
 from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
 from tests.insight.doctor import doctor_learning
+from tests.insight.doctor.doctor_labels import CASES as OF_LABELS
 from tests.insight.doctor.doctor_networks import D, rows, settled, stack
+from tests.insight.doctor.doctor_overfit import CASES as OF_OVERFIT
 from tests.insight.doctor.doctor_sick import (
     PLACES,
     B,
@@ -15,6 +17,7 @@ from tests.insight.doctor.doctor_sick import (
     averaged,
     batch_mode,
     block,
+    compiled,
     convolved,
     dead,
     dead_channels,
@@ -47,7 +50,7 @@ from tests.insight.doctor.doctor_sick import (
 )
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
-CASES = {
+CASES = OF_LABELS | OF_OVERFIT | {
     "not-finite": [
         (lambda: put(block(), "bn", moving_variance=np.nan), "error"),
         (lambda: put(block(), "d", kernel=np.inf), "error"),
@@ -223,6 +226,12 @@ CASES = {
         (lambda: output("sigmoid", 1, "hinge"), "warning"),
         (lambda: output(None, 3, "kl_divergence"), "error"),
         (lambda: output(None, 1, "poisson"), "warning"),
+        (lambda: output(None, 1, "cosine_similarity"), "error"),
+        (lambda: compiled(stack(D(3), layers.Softmax(axis=1), shape=(4, 5)), "categorical_crossentropy"), "error"),
+        (lambda: compiled(stack(D(3), layers.Softmax(axis=2), shape=(4, 5)), "categorical_crossentropy"), None),
+        (lambda: compiled(stack(D(3), layers.Softmax(axis=1), shape=(4, 5)),
+                          losses.CategoricalCrossentropy(axis=1)), None),
+        (lambda: output(None, 2, "cosine_similarity"), None),
         (lambda: output("sigmoid", 3, "binary_crossentropy"), None),
         (lambda: output("softmax", 3, "mse"), None),
         (lambda: output("exponential", 1, "poisson"), None),
@@ -239,13 +248,6 @@ CASES = {
         (lambda: with_x(put(stack(D(1, activation="relu", name="d")), "d", bias=-0.7)), "warning"),
         (lambda: output("relu", 1, "mse"), "note"),
         (lambda: output("softplus", 1, "mse"), None),
-    ],
-    "target-out-of-reach": [
-        (lambda: with_x(output("sigmoid", 1, "mse"), y=np.linspace(0, 9, 400)[:, None]), "error"),
-        (lambda: with_x(output("relu", 1, "mse"), y=np.linspace(-1, 99, 400)[:, None]), "warning"),
-        (lambda: with_x(output("softmax", 3, "sparse_categorical_crossentropy"), y=np.arange(400) % 4), "error"),
-        (lambda: with_x(output("sigmoid", 1, "mse"), y=np.linspace(0, 1, 400)[:, None]), None),
-        (lambda: with_x(output("softmax", 3, "sparse_categorical_crossentropy"), y=np.arange(400) % 3), None),
     ],
     "training-baked-in": [
         (lambda: through(True), "error"), (lambda: through(False), "note"), (lambda: through(None), None),

@@ -6,6 +6,7 @@ import foldnet as fn
 from tests.insight.doctor.doctor_networks import (
     HEALTHY,
     WITH_WINDOWS_AND_STEPS,
+    data,
     filled,
     functional,
     settled,
@@ -21,7 +22,7 @@ def grave(report):
 @pytest.mark.parametrize(("stack", "task"), HEALTHY)
 def test_no_false_alarm(stack, task, seed):
     model, x, y = trained(stack, task, seed)
-    report = fn.doctor(model, x, y)
+    report = fn.doctor(model, x, y, validation_data=data(task, seed + 1000))
     assert grave(report) == []
     assert set(report.skipped) == {"layer-never-added", "depends-on-other-rows"}
     assert grave(fn.doctor(model)) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,15 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, UnsupportedError
+from foldnet.insight.doctor.history import own_history, read_history, read_validation
 from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
+from foldnet.naming import snake_case
 from foldnet.network import Network
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.comparison import Comparison
+    from foldnet.insight.doctor.labels import Labels
     from foldnet.insight.doctor.measure import Measurement
     from foldnet.insight.doctor.task import Task
 
@@ -44,6 +47,11 @@ class Context:
         steps: number of training steps, if known; by default the optimizer's count.
         script: path or text of the training script, or None.
         candidate: a prediction function that should equal the network, or None.
+        history: of the training, as for ``read_history``; by default the one that the network kept, if any.
+        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or None.
+
+    Raises:
+        InputError: the history or the validation data are of another form.
     """
 
     def __init__(
@@ -55,9 +63,15 @@ class Context:
         steps: int | None = None,
         script: object = None,
         candidate: Any = None,
+        history: object = None,
+        validation_data: object = None,
     ) -> None:
         self.network, self.x, self.y = network, x, y
         self.script, self.candidate = script, candidate
+        self.history: Mapping[str, list[float]] | None = (
+            own_history(network) if history is None else read_history(history)
+        )
+        self.validation_data = read_validation(validation_data)
         # Taken unchanged: a file's settings may be unknown to foldnet, so no trainer is built from them here.
         self._trainer = network._trainer
         self.steps = steps or self._counted()
@@ -135,6 +149,17 @@ class Context:
         return [_stored(stored)] * count
 
     @cached_property
+    def metrics(self) -> list[str]:
+        """The names of the metrics of a network with one output, as in Keras, such as ``"accuracy"``."""
+        if self._trainer is not None:
+            compiled = self._trainer.compiled
+            entries: Any = [*compiled.metrics[0], *compiled.weighted_metrics[0]]
+        else:
+            stored = self.network.compile_config or {}
+            entries = [stored.get("metrics"), stored.get("weighted_metrics")]
+        return list(_metric_names(entries)) if len(self.network.outputs) == 1 else []
+
+    @cached_property
     def optimizer_settings(self) -> Mapping[str, Any]:
         """The optimizer's settings, as far as known."""
         if self._trainer is not None:
@@ -205,6 +230,26 @@ class Context:
         from foldnet.insight.doctor.comparison import simple_comparison
 
         return simple_comparison(self)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The targets beside their loss; None without targets that fit the only output."""
+        from foldnet.insight.doctor.labels import labels_of
+
+        return labels_of(self)
+
+
+def _metric_names(entry: Any) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield snake_case(entry)
+    elif isinstance(entry, Mapping):
+        yield from _metric_names(entry.get("class_name") or list(entry.values()))
+    elif isinstance(entry, Sequence):
+        for part in entry:
+            yield from _metric_names(part)
+    elif entry is not None:
+        # An object of a class, or a function.
+        yield snake_case(getattr(entry, "__name__", type(entry).__name__))
 
 
 def _live(loss: Any) -> LossSetting | None:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, assert_never
 
-import numpy as np
-
 from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, Severity, error, graded, note, warning
-from foldnet.insight.doctor.ranges import value_range
-from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
+from foldnet.insight.doctor.registry import FILE, LOSS, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.axes import positive_axis
 
@@ -79,6 +76,9 @@ RULES = (
          "Use tanh or a linear output, or a crossentropy."),
     Rule(("kl_divergence",), ("linear", *SIGNED), "any", "error",
          "{loss} compares distributions, and {activation} gives none.", 'Use activation="softmax".'),
+    Rule(("cosine_similarity",), ("*",), "one", "error",
+         "{loss} of one unit is the sign of target times output, so nothing but signs is learned.",
+         "Use mse or mae for a number."),
     Rule(("poisson",), ("linear", *SIGNED), "any", "warning",
          "{loss} takes the log of the prediction, which {activation} lets become negative.",
          'Use activation="exponential" or "softplus".'),
@@ -145,9 +145,30 @@ def _fits(rule: Units, units: int) -> bool:
             assert_never(rule)
 
 
+def _other_axis(site: Site, loss: LossSetting) -> tuple[int, int] | None:
+    """The axes of the softmax and of the classes of a categorical loss, if they differ."""
+    name, settings = site.layer.ends_with or ("", {})
+    axes = settings.get("axis", -1), loss.settings.get("axis", -1)
+    rank = len(site.shape)
+    whole = all(isinstance(a, int) and -rank <= a < rank for a in axes)
+    if name != "softmax" or loss.name not in CATEGORICAL or not whole:
+        return None
+    softmax, classes = (positive_axis(a, rank) for a in axes)
+    return None if softmax == classes else (softmax, classes)
+
+
 def loss_and_activation(context: Context) -> Iterator[Finding]:
     """The table of losses and activations."""
     for site, activation, units, loss in _compiled(context):
+        along = _other_axis(site, loss)
+        if along is not None:
+            yield error(
+                site.path,
+                f"softmax adds up to 1 along axis {along[0]}, but {loss.name} takes the classes along axis {along[1]}.",
+                f"Use softmax along axis {along[1]}, where the classes are. Train again.",
+                softmax_axis=along[0], axis_of_classes=along[1],
+            )  # fmt: skip
+            continue
         for rule in RULES:
             named = "*" in rule.activations or activation in rule.activations
             # With from_logits the check logits-and-activation looks at the activation.
@@ -214,44 +235,9 @@ def hidden_at_output(context: Context) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def target_out_of_reach(context: Context) -> Iterator[Finding]:
-    """Targets that the output's activation cannot give."""
-    targets = context.targets
-    if targets is None or not targets.size:
-        return
-    site, activation = output_activation(context, context.outputs[0])
-    loss = context.losses[0]
-    units = int(context.outputs[0].shape[-1] or 0)
-    if loss is not None and loss.name == "sparse_categorical_crossentropy":
-        low, high = 0.0, float(units - 1)
-    elif loss is not None and "hinge" in loss.name:
-        return
-    else:
-        low, high = value_range(site.layer.ends_with)
-    finite = targets[np.isfinite(targets)]
-    if (
-        activation in PROBABILITIES
-        and units > 1
-        and targets.size == len(targets)
-        and (loss is None or high == 1)
-    ):
-        return  # class numbers, for which the loss has its own rules
-    outside = float(((finite < low) | (finite > high)).mean()) if finite.size else 0.0
-    if outside > 0:
-        make = error if outside > 0.05 else warning
-        yield make(
-            site.path,
-            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, the range of {activation} "
-            "(with this loss).",
-            "Use a linear output, or bring the targets into this range.",
-            outside=outside, smallest_target=float(finite.min()), largest_target=float(finite.max()),
-        )  # fmt: skip
-
-
 CHECKS = (
     Check("softmax-one-unit", FILE, "softmax over one unit", softmax_one_unit),
     Check("loss-and-activation", LOSS, "loss and activation", loss_and_activation),
     Check("logits-and-activation", LOSS, "from_logits and activation", logits),
     Check("output-activation", FILE, "a hidden activation at the output", hidden_at_output),
-    Check("target-out-of-reach", TARGETS, "targets the output cannot give", target_out_of_reach),
 )

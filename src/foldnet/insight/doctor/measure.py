@@ -17,7 +17,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.engines.reference.program import Step
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.insight.normalizations import channels_of
@@ -29,7 +29,7 @@ from foldnet.operations import catalogue
 from foldnet.passes.costs import bound_to
 
 if TYPE_CHECKING:
-    from foldnet.insight.doctor.context import Context
+    from foldnet.insight.doctor.context import Context, LossSetting
 
 MOST_ROWS = 8192
 """The largest number of rows used; from more, this many evenly spread ones are chosen."""
@@ -143,20 +143,17 @@ class Measurement:
         return worst
 
     def loss(self, values: Mapping[str, Array] | None = None) -> float | None:
-        """The compiled loss on the rows and targets; None without targets or a known loss."""
-        from foldnet.training import losses
+        """The compiled loss on the rows and targets; None without targets or a known loss that takes them."""
+        rows = self.row_losses(values)
+        return None if rows is None else float(rows.mean())
 
+    def row_losses(self, values: Mapping[str, Array] | None = None) -> Array | None:
+        """The same for each row."""
         setting = self._context.losses[0] if self._context.losses else None
         targets = self._context.targets
-        if setting is None or targets is None or len(targets) < self.picked[-1] + 1:
+        if setting is None or targets is None or not targets.ndim or len(targets) < self.picked[-1] + 1:
             return None
-        function = losses.FUNCTIONS[setting.name]
-        y_true = targets[self.picked]
-        y_pred = self.outputs(values)[0]
-        if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
-            y_true = y_true[..., None]
-        with np.errstate(all="ignore"):
-            return float(np.mean(np.asarray(function(y_true, y_pred, **setting.settings))))
+        return row_losses(setting, targets[self.picked], self.outputs(values)[0])
 
     # -- computing ------------------------------------------------------------------------------------------
 
@@ -186,6 +183,22 @@ class Measurement:
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
         y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)
         return np.asarray(y * weights.get("gamma", 1.0) + weights.get("beta", 0.0))
+
+
+def row_losses(setting: LossSetting, y_true: Array, y_pred: Array) -> Array | None:
+    """A loss of each row, the mean over its further axes; None if the loss refuses these targets."""
+    from foldnet.training import losses
+
+    if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
+        y_true = y_true[..., None]
+    try:
+        with np.errstate(all="ignore"):
+            values = np.asarray(losses.FUNCTIONS[setting.name](y_true, y_pred, **setting.settings))
+    except (FoldnetError, TypeError, ValueError):
+        return None
+    if values.ndim == 0 or len(values) != len(y_pred):
+        return None
+    return np.asarray(values.reshape(len(values), -1).mean(axis=1))
 
 
 def _drift(call: Normalized, values: Mapping[str, Array]) -> Drift:

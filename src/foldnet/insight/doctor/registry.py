@@ -9,12 +9,14 @@ from typing import Final, Literal
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding
 
-Need = Literal["file", "loss", "data", "targets", "script", "candidate"]
+Need = Literal["file", "loss", "data", "targets", "history", "validation", "script", "candidate"]
 
 FILE: Final = "file"
 LOSS: Final = "loss"
 DATA: Final = "data"
 TARGETS: Final = "targets"
+HISTORY: Final = "history"
+VALIDATION: Final = "validation"
 SCRIPT: Final = "script"
 CANDIDATE: Final = "candidate"
 
@@ -23,6 +25,11 @@ NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     LOSS: ("needs a compiled network", lambda p: any(p.losses)),
     DATA: ("needs data", lambda p: p.x is not None),
     TARGETS: ("needs data and targets", lambda p: p.x is not None and p.targets is not None),
+    HISTORY: ("needs the history of the training", lambda p: p.history is not None),
+    VALIDATION: (
+        "needs validation data, or a history with val_loss",
+        lambda p: p.validation_data is not None or "val_loss" in (p.history or ()),
+    ),
     SCRIPT: ("needs the training script", lambda p: p.script is not None),
     CANDIDATE: (
         "needs data and a prediction function",

@@ -15,13 +15,16 @@ from foldnet.insight.doctor import (
     data,
     dropout,
     formats,
+    labels,
     learning,
     losses,
     masks,
     normalization,
+    overfit,
     rates,
     statistics,
     structure,
+    targets,
     units,
 )
 from foldnet.insight.doctor.context import Context
@@ -31,7 +34,8 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS, *rates.CHECKS, *learning.CHECKS,
+    *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *overfit.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *rates.CHECKS, *learning.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 
@@ -44,6 +48,8 @@ def doctor(
     checks: Iterable[str] | None = None,
     script: object = None,
     candidate: object = None,
+    history: object = None,
+    validation_data: object = None,
 ) -> Report:
     """Find what is wrong with a trained network, with numbers from that network.
 
@@ -54,13 +60,16 @@ def doctor(
         checks: ids of the checks to run; by default all.
         script: path (or text) of the training script; it is read, never executed.
         candidate: your own prediction function, to test whether its result for a row depends on other rows.
+        history: what ``fit`` returned, here or in Keras; its dict of lists; or the path of a CSVLogger's file or of
+            that dict as JSON. By default the one that the network kept from its last ``fit``.
+        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, rows that were not trained on.
 
     Returns:
         A Report; ``print`` it, or read its findings.
 
     Raises:
         ConfigError: a check does not exist, or the network is not built.
-        InputError: the data do not fit the network.
+        InputError: the data do not fit the network, or the history or validation data have another form.
 
     >>> from foldnet import Sequential, layers
     >>> model = Sequential([layers.Input((4,)), layers.Dense(1, activation="softmax", name="out")])
@@ -71,7 +80,10 @@ def doctor(
         raise ConfigError(
             f"candidate is a function from rows to predictions, not a {type(candidate).__name__}"
         )
-    return examine(Context(_network(model), x, y, script=script, candidate=candidate), checks)
+    context = Context(
+        _network(model), x, y, script=script, candidate=candidate, history=history, validation_data=validation_data
+    )  # fmt: skip
+    return examine(context, checks)
 
 
 def examine(context: Context, checks: Iterable[str] | None = None) -> Report:

@@ -1,0 +1,154 @@
+"""Checks of the targets themselves, and of metrics that count them wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sized
+from math import isfinite
+
+import numpy as np
+
+from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.finding import Finding, error, graded, note
+from foldnet.insight.doctor.labels import FEW, ROUNDED, SPARSE
+from foldnet.insight.doctor.losses import BINARY, output_activation
+from foldnet.insight.doctor.registry import DATA, LOSS, TARGETS, Check
+
+ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy")
+"""Metrics that compare a prediction's class with the target's."""
+ROWS_OF_A_CLASS = 5
+"""So many rows for each class must there be on average before a class that never occurs is worth a word."""
+
+
+def constant_targets(context: Context) -> Iterator[Finding]:
+    """Targets that are the same for every row."""
+    targets = context.targets
+    if targets is None or targets.ndim == 0 or len(targets) < 2 or not targets[0].size:
+        return
+    if not bool((targets == targets[0]).all()):
+        return
+    loss = context.losses[0] if context.losses else None
+    few = len(targets) < FEW or loss is None  # the user's own loss may not look at the targets
+    value = float(targets.reshape(-1)[0])
+    yield graded(
+        "note" if few else "error", output_activation(context, context.outputs[0])[0].path,
+        f"The targets of all {len(targets):,} rows are the same, so nothing can be learned from them but "
+        f"this one answer.",
+        "Look at how the targets were made: the wrong column, a comparison that is never true, rows of one class "
+        "only.",
+        rows=len(targets), target=value if isfinite(value) else 0.0,
+    )  # fmt: skip
+
+
+def classes_missing(context: Context) -> Iterator[Finding]:
+    """Units whose class never occurs."""
+    labels = context.labels
+    if labels is None or labels.units < 2 or len(labels.rows) < ROWS_OF_A_CLASS * labels.units:
+        return
+    if labels.class_numbers and labels.whole and labels.loss_name in (*SPARSE, ""):
+        present = np.unique(labels.rows)
+        if not 0 <= present.min() <= present.max() < labels.units:
+            return  # target-out-of-reach, of which this follows
+    elif labels.one_hot:
+        present = np.flatnonzero(labels.rows.any(axis=0))
+    else:
+        return
+    if not 1 < len(present) < labels.units:
+        return
+    first = next(i for i in range(labels.units) if i not in set(present.tolist()))
+    yield note(
+        labels.path,
+        f"{labels.units - len(present)} of {labels.units} classes never occur in the targets (the first is "
+        f"{first}), so they are never predicted.",
+        "Nothing, if the rows are a part of the data; else leave out their units, or look whether the numbers of "
+        "the classes start at 0.",
+        classes_without_rows=labels.units - len(present), units=labels.units, first_of_them=first,
+    )  # fmt: skip
+
+
+def metric_does_not_fit(context: Context) -> Iterator[Finding]:
+    """An accuracy that counts something else than right answers."""
+    named = [m for m in context.metrics if m in ACCURACIES]
+    loss = context.losses[0] if context.losses else None
+    if not named or loss is None or len(context.outputs) != 1:
+        return
+    labels = context.labels
+    site, activation = output_activation(context, context.outputs[0])
+    units = int(context.outputs[0].shape[-1] or 0)
+    one_by_one = units == 1 or named[0] == "binary_accuracy"
+    if labels is not None and not labels.class_numbers:
+        sums = labels.rows.sum(axis=1)
+        if one_by_one:
+            unfit = ~np.isin(labels.rows, (0.0, 1.0)).all(axis=1)
+        else:
+            unfit = (np.abs(sums - 1) > ROUNDED) | (labels.rows < 0).any(axis=1)
+        share = float(unfit.mean())
+        if share > 0:
+            counted = "targets of 0 and 1" if one_by_one else "rows with one class each"
+            yield note(
+                site.path,
+                f"The metric {named[0]} counts right answers for {counted}, which {share:.0%} of the targets are "
+                "not: its number says nothing about these rows.",
+                "For numbers mae or R2Score; for labels that occur together binary_accuracy or F1Score.",
+                unfit=share, units=units,
+            )  # fmt: skip
+            return
+    if one_by_one and loss.name in BINARY and loss.from_logits and activation == "linear":
+        yield note(
+            site.path,
+            f"The metric {named[0]} compares the output with 0.5, but the output are logits, whose middle is 0.",
+            "Use BinaryAccuracy(threshold=0).", units=units, threshold=0.5,
+        )  # fmt: skip
+
+
+def _rows_of(x: object) -> int | None:
+    """The number of rows of data, if they are arrays."""
+    if isinstance(x, Mapping):
+        return _rows_of(list(x.values()))
+    if isinstance(x, list | tuple) and x and hasattr(x[0], "shape"):
+        return _rows_of(x[0]) if np.ndim(x[0]) > 1 else len(x)
+    shape = getattr(x, "shape", ())
+    return int(shape[0]) if shape else None
+
+
+def unusable_targets(context: Context) -> Iterator[Finding]:
+    """Targets that are texts, NaN, or not as many as there are rows."""
+    if context.y is None or len(context.network.outputs) != 1:
+        return
+    targets = context.targets
+    site, _ = output_activation(context, context.outputs[0])
+    if targets is None:
+        yield note(
+            site.path, "The targets are not numbers, so nothing can be compared with them.",
+            "Give them as the network was trained on them: numbers, class numbers or one-hot rows.",
+            targets=len(context.y) if isinstance(context.y, Sized) else 1,
+        )  # fmt: skip
+        return
+    count = _rows_of(context.x)
+    if count is not None and targets.ndim and len(targets) != count:
+        yield error(
+            site.path,
+            f"There are {len(targets):,} targets for {count:,} rows, so it is not known which belong together.",
+            "Give one target for each row.", targets=len(targets), rows=count,
+        )  # fmt: skip
+        return
+    bad = int((~np.isfinite(targets)).sum())
+    if not bad:
+        return
+    trained = context.trained and all(
+        bool(np.isfinite(w).all()) for s in context.sites for w in s.layer.named_weights.values()
+    )
+    known = bool(context.losses) and context.losses[0] is not None
+    yield graded(
+        "error" if known and not trained else "note", site.path,
+        f"{bad:,} of {targets.size:,} targets are NaN or infinite: a training step with one of them makes "
+        "every weight NaN.",
+        "Leave out these rows, or fill in their targets.", not_finite=bad, targets=int(targets.size),
+    )  # fmt: skip
+
+
+CHECKS = (
+    Check("constant-targets", TARGETS, "targets that never vary", constant_targets),
+    Check("classes-missing", TARGETS, "classes that never occur", classes_missing),
+    Check("unusable-targets", DATA, "targets that are texts, NaN, or not one a row", unusable_targets),
+    Check("metric-does-not-fit", LOSS, "an accuracy of numbers or logits", metric_does_not_fit),
+)

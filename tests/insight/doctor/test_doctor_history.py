@@ -1,0 +1,112 @@
+"""The history of a training and validation data reach the checks, from wherever they come."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import foldnet as fn
+from foldnet import layers
+from foldnet.callbacks import CSVLogger
+from foldnet.errors import InputError
+from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.history import own_history, read_history, read_validation
+from foldnet.insight.doctor.registry import NEEDS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network, its History, and the file of its CSVLogger."""
+    log = tmp_path_factory.mktemp("history") / "log.csv"
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    model = fn.Sequential([layers.Input((3,)), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    logger = CSVLogger(log, separator=";")
+    settings = {"validation_split": 0.25, "validation_freq": 2, "verbose": 0}
+    return model, model.fit(x, x.sum(axis=1), epochs=5, callbacks=[logger], **settings), log
+
+
+def test_every_form_of_a_history_is_the_same(trained, tmp_path):
+    model, history, log = trained
+    expected = {name: [float(v) for v in values] for name, values in history.history.items()}
+    assert set(expected) == {"loss", "mae", "val_loss", "val_mae"}
+    saved = tmp_path / "history.json"
+    saved.write_text(json.dumps(history.history))
+    of_keras = SimpleNamespace(history={k: np.array(v) for k, v in expected.items()}, params={})
+    for given in (history, history.history, of_keras, saved, str(saved)):
+        assert read_history(given) == expected
+    assert Context(model).history == expected
+    assert Context(model, history={"loss": [3.0]}).history == {"loss": [3.0]}
+    # In the file epochs without validation have their places.
+    read = read_history(log)
+    assert set(read) == set(expected)
+    assert np.isnan(read["val_loss"][::2]).all()
+    assert read["val_loss"][1::2] == expected["val_loss"]
+    assert read["loss"] == expected["loss"]
+
+
+@pytest.mark.parametrize("separator", [",", "\t", "|"])
+def test_the_file_of_keras(separator, tmp_path):
+    """As keras.callbacks.CSVLogger writes it, a metric of several numbers with it."""
+    log = tmp_path / "log"
+    with log.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerow(["epoch", "f1 score", "loss", "val_loss"])
+        writer.writerow([0, '"[0.5, 0.25]"', 1.5, "NA"])
+        writer.writerow([1, '"[0.5, 0.75]"', "nan", 2.5])
+    read = read_history(log)
+    np.testing.assert_equal(read, {"loss": [1.5, np.nan], "val_loss": [np.nan, 2.5]})
+
+
+def test_a_log_of_other_values_is_left_out():
+    assert read_history({"loss": [1, np.float32(2)], "f1": [[1, 2], [3, 4]], "name": "sgd", "rate": []}) == {
+        "loss": [1.0, 2.0]
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(7, "not a int"), ([1.0], "not a list"), ({}, "no values by epoch"), ({"loss": "low"}, "no values by epoch"),
+     (SimpleNamespace(history=None), "what fit returned")],
+)  # fmt: skip
+def test_something_else_is_no_history(trained, given, said):
+    with pytest.raises(InputError, match=said):
+        fn.doctor(trained[0], history=given)
+    assert own_history(SimpleNamespace(history=given)) is None or given == {"loss": "low"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("", "names no column loss"), ("a,b\n1,2\n", "names no column loss"), ("epoch,loss\n", "no values by epoch"),
+     ("epoch,loss\n0,1\n1\n", "line 3 has another number"), ("{'loss': 1}", "is no JSON"),
+     ('{"loss": 1}', "no values by epoch"), (b"\xff\xfe\x00", "is no text")],
+)  # fmt: skip
+def test_files_that_are_no_history(content, said, tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=said):
+        read_history(log)
+    with pytest.raises(OSError, match="none"):
+        read_history(tmp_path / "none")
+
+
+def test_validation_data_are_given_as_in_fit():
+    assert read_validation(None) is None
+    assert read_validation([1, 2]) == (1, 2)
+    assert read_validation((1, 2, 3)) == (1, 2, 3)
+    for given, said in (
+        (7, "not a int"),
+        ((1,), "not 1 values"),
+        ((None, 1), "as in fit"),
+        ("ab", "not a str"),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_validation(given)
+
+
+def test_a_check_may_need_the_history(trained):
+    has = NEEDS["history"][1]
+    assert has(Context(trained[0]))
+    assert not has(Context(fn.Sequential([layers.Input((3,)), layers.Dense(1)])))

@@ -13,23 +13,27 @@ from foldnet.insight.arguments import names
 from foldnet.insight.doctor import (
     axes,
     data,
+    dead,
     dropout,
     formats,
     losses,
     masks,
     normalization,
+    not_finite,
     statistics,
     structure,
     units,
 )
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
+from foldnet.insight.doctor.grouping import grouped
 from foldnet.insight.doctor.registry import NEEDS, Check
 from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
+    *not_finite.CHECKS,
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *losses.CHECKS, *structure.CHECKS, *dead.CHECKS, *units.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 
@@ -91,6 +95,7 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
             ):  # faulty networks may overflow, which is a finding and needs no warning
                 findings += [replace(found, check=check.id) for found in check.look(context)]
     sites = {p.path: i for i, p in enumerate(context.sites)}
+    findings = grouped(findings)
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
     return Report(context.network.name, tuple(findings), tuple(made), skipped)
 

@@ -282,6 +282,9 @@ CASES = {
     "input-scale": [
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 200), "warning"),
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() / 255), "warning"),
+        (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows(5) * 200), "warning"),
+        (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows(4) * 200), None),
+        (lambda: with_x(settled(stack(B(), D(1)), rows()), rows(29) * 60 + 100), None),
         (lambda: with_x(settled(stack(B(), D(1)), rows()), rows() * 60 + 100), "error"),
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows()), "error"),
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 5), None),

@@ -23,6 +23,7 @@ from foldnet.insight.doctor import (
     statistics,
     structure,
     units,
+    untrained,
 )
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     *not_finite.CHECKS,
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
     *losses.CHECKS, *structure.CHECKS, *dead.CHECKS, *units.CHECKS, *data.CHECKS,
+    *untrained.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

@@ -16,7 +16,9 @@ from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 if TYPE_CHECKING:
+    from foldnet.insight.doctor.comparison import Comparison
     from foldnet.insight.doctor.measure import Measurement
+    from foldnet.insight.doctor.task import Task
 
 
 @dataclass
@@ -103,8 +105,11 @@ class Context:
     @cached_property
     def trained(self) -> bool:
         """Whether there is evidence of training: steps, or a bias or gain that differs from its usual initial value."""
-        if self.steps:
-            return True
+        return bool(self.steps) or self.moved
+
+    @cached_property
+    def moved(self) -> bool:
+        """Whether a bias or gain differs from its usual initial value."""
         starts = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
         return any(
             bool((value != starts[name]).any())
@@ -173,9 +178,32 @@ class Context:
         if self.y is None or len(self.network.outputs) != 1:
             return None
         try:
-            return np.asarray(self.y).astype(np.float64)
+            found = np.asarray(self._targets_of_one_output())
+            return found.astype(np.float64) if found.dtype.kind in "biufO" else None
         except (TypeError, ValueError):
             return None
+
+    def _targets_of_one_output(self) -> Any:
+        """The targets without a list or a dict of one around them."""
+        if isinstance(self.y, Mapping) and len(self.y) == 1:
+            return next(iter(self.y.values()))
+        if isinstance(self.y, list | tuple) and len(self.y) == 1:
+            return self.y[0] if np.ndim(self.y[0]) == len(self.outputs[0].shape) else self.y
+        return self.y
+
+    @cached_property
+    def task(self) -> Task | None:
+        """What the network is to predict; None without targets that fit its only output."""
+        from foldnet.insight.doctor.task import task_of
+
+        return task_of(self)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The network beside a simple fit; None where that says nothing."""
+        from foldnet.insight.doctor.comparison import simple_comparison
+
+        return simple_comparison(self)
 
 
 def _live(loss: Any) -> LossSetting | None:

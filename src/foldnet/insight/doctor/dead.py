@@ -14,7 +14,14 @@ from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.unit_values import ENOUGH, FEWEST, by_unit, constant_after, units_axis
+from foldnet.insight.doctor.unit_values import (
+    ENOUGH,
+    FEWEST,
+    by_unit,
+    constant_after,
+    units_axis,
+    unless_learned,
+)
 from foldnet.insight.doctor.unit_weights import unit_columns
 from foldnet.insight.sites import Site
 from foldnet.layers.core import Dense
@@ -116,7 +123,8 @@ def _severity(context: Context, silent: Array, seen: dict[str, Any], constant: s
     few = "dead_on_data" in seen and seen["distinct_rows"] < ENOUGH
     if few:
         return "note"
-    return "warning" if silent.all() or (silent.mean() > 0.5 and silent.size > 2) else "note"
+    crowd = silent.all() or (silent.mean() > 0.5 and silent.size > 2)
+    return unless_learned(context, "warning") if crowd else "note"
 
 
 def _never_positive(context: Context, site: Site) -> Array | None:

@@ -119,6 +119,10 @@ class Measurement:
         """The result of a call, by default with the stored statistics."""
         return (self.stored if values is None else values)[self._names[path]]
 
+    def is_code(self, path: str) -> bool:
+        """Whether an input's values are codes: those of an Embedding, or of texts."""
+        return self._graph.types[self._names[path]].dtype == INT
+
     def outputs(self, values: Mapping[str, Array] | None = None) -> list[Array]:
         """The network's outputs."""
         values = self.stored if values is None else values

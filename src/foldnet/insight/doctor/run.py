@@ -15,11 +15,14 @@ from foldnet.insight.doctor import (
     data,
     dead,
     dropout,
+    equal_units,
     formats,
+    learning,
     losses,
     masks,
     normalization,
     not_finite,
+    rates,
     statistics,
     structure,
     units,
@@ -34,8 +37,8 @@ from foldnet.network import Network
 CHECKS: tuple[Check, ...] = (
     *not_finite.CHECKS,
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *structure.CHECKS, *dead.CHECKS, *units.CHECKS, *data.CHECKS,
-    *untrained.CHECKS,
+    *losses.CHECKS, *structure.CHECKS, *dead.CHECKS, *units.CHECKS, *data.CHECKS, *rates.CHECKS, *learning.CHECKS,
+    *untrained.CHECKS, *equal_units.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.finding import Severity
 from foldnet.insight.sites import Site
 
 ENOUGH = 30
@@ -16,6 +18,11 @@ of 24 cases, and on 20 in 1 of 8."""
 FEWEST = 3
 """Different rows from which a whole network may be judged: with two, half of all ReLU units would be silent on both in
 a quarter of all cases."""
+
+
+def unless_learned(context: Context, severity: Severity) -> Severity:
+    """A note where the network learned at least what a simple fit finds: its units are then good enough for that."""
+    return "note" if learned(context) else severity
 
 
 def units_axis(context: Context, site: Site) -> int:
@@ -42,3 +49,10 @@ def constant_after(context: Context, paths: Iterable[str]) -> set[str]:
         if site.operands and all(name in constant for name in site.operands):
             constant.add(site.path)
     return constant
+
+
+def last_with_weights(context: Context, site: Site) -> Site:
+    """The last call with weights at or before this one, on a path without branches."""
+    if site.layer.specs:
+        return site
+    return context.back(site, lambda layer: not layer.specs) or site

@@ -17,6 +17,7 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.registry import FILE, Check
+from foldnet.insight.doctor.unit_values import last_with_weights, unless_learned
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import Weight, WeightSpec
@@ -142,15 +143,8 @@ def _severity(context: Context, site: Site) -> Severity:
         optimizer_of(context)[1].get("gradient_accumulation_steps") or 1
     ):
         return "note"
-    ends = {_with_weights(context, end).path for end in context.outputs}
-    return "error" if site.path in ends else "warning"
-
-
-def _with_weights(context: Context, site: Site) -> Site:
-    """The last call with weights at or before this one, on a path without branches."""
-    if site.layer.specs:
-        return site
-    return context.back(site, lambda layer: not layer.specs) or site
+    ends = {last_with_weights(context, end).path for end in context.outputs}
+    return unless_learned(context, "error" if site.path in ends else "warning")
 
 
 CHECKS = (Check("bias-still-zero", FILE, "biases that no gradient reached", bias_still_zero),)

@@ -44,6 +44,7 @@ from tests.insight.doctor.doctor_sick import (
     with_x,
     words,
 )
+from tests.insight.doctor.doctor_unit_networks import COPIED, UNTOUCHED
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = {
@@ -272,6 +273,8 @@ CASES = {
         *((partial(dead_channels, 0, said, apart), None)
           for said in ("channels_first", "channels_last") for apart in (False, True)),
     ],
+    "bias-still-zero": UNTOUCHED,
+    "units-are-copies": COPIED,
     "saturated-units": [
         (lambda: with_x(*hard(500)), "warning"), (lambda: with_x(*hard(500, "sigmoid")), "warning"),
         (lambda: with_x(*hard(2)), None),

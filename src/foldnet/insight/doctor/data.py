@@ -28,7 +28,23 @@ ROWS_FOR_STATISTICS = 30
 
 def input_scale(context: Context) -> Iterator[Finding]:
     """Inputs scaled twice, or not at all."""
-    measured = context.measured
+    for path, reader, normalized in first_readers(context):
+        value = context.measured.value(path)
+        raw = isinstance(reader.layer, Dense) and not normalized
+        few = len(value) < (ROWS_FOR_SIZES if raw else ROWS_FOR_STATISTICS)
+        if few or value.dtype.kind != "f" or isinstance(reader.layer, Embedding):
+            continue
+        if raw:
+            yield from _raw(reader.path, value)
+        elif reader.layer.normalizes_by == "batch":
+            yield from _against_statistics(reader, context)
+        elif normalized:
+            mean, deviation = _columns(value)
+            yield from _misfit(reader.path, mean, deviation, "its Normalization")
+
+
+def first_readers(context: Context) -> Iterator[tuple[str, Site, bool]]:
+    """For each input the first call that learns from it, what that reads, and whether a Normalization made it."""
     for start in context.sites:
         if start.operands:
             continue
@@ -36,20 +52,8 @@ def input_scale(context: Context) -> Iterator[Finding]:
         while len(readers := context.readers(site.path)) == 1 and _prepares(readers[0].layer):
             site = readers[0]
             normalized = normalized or site.layer.normalizes_by == "data"
-        value = measured.value(site.path)
         for reader in context.readers(site.path)[:1]:
-            if value.dtype.kind != "f" or isinstance(reader.layer, Embedding):
-                continue
-            raw = isinstance(reader.layer, Dense) and not normalized
-            if len(value) < (ROWS_FOR_SIZES if raw else ROWS_FOR_STATISTICS):
-                continue
-            if raw:
-                yield from _raw(reader.path, value)
-            elif reader.layer.normalizes_by == "batch":
-                yield from _against_statistics(reader, context)
-            elif normalized:
-                mean, deviation = _columns(value)
-                yield from _misfit(reader.path, mean, deviation, "its Normalization")
+            yield site.path, reader, normalized
 
 
 def _prepares(layer: Layer) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.divergence import Cause, causes
 from foldnet.insight.doctor.finding import Finding, error, graded, warning
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.registry import FILE, Check
@@ -17,8 +19,9 @@ from foldnet.insight.doctor.statistics import RECALIBRATE, finite_layers_of
 def not_finite(context: Context) -> Iterator[Finding]:
     """Weights that are NaN or infinite, rows that are, and negative variances."""
     if broken := list(_weights(context)):
-        yield one_finding(broken)
-    yield from _rows(context)
+        yield _with_causes(one_finding(broken), list(causes(context)))
+    else:
+        yield from _rows(context)
     yield from _variances(context)
 
 
@@ -39,6 +42,21 @@ def _weights(context: Context) -> Iterator[Finding]:
                 "or clipnorm, and with the TerminateOnNaN callback.",
                 bad=sum(bad.values()), of=sum(int(v.size) for v in weights.values()),
             )  # fmt: skip
+
+
+def _with_causes(found: Finding, likely: list[Cause]) -> Finding:
+    """The finding, with the most certain cause in words, and the numbers of all."""
+    if not likely:
+        return found
+    numbers: dict[str, object] = {}
+    for cause in reversed(likely):
+        numbers |= cause.evidence
+    return replace(
+        found,
+        message=f"{found.message} Most likely {likely[0].words}.",
+        remedy=f"{likely[0].remedy} {found.remedy}",
+        evidence={**found.evidence, **numbers},
+    )
 
 
 def _rows(context: Context) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
+from tests.insight.doctor import doctor_learning
 from tests.insight.doctor.doctor_networks import D, rows, settled, stack
 from tests.insight.doctor.doctor_sick import (
     PLACES,
@@ -297,4 +298,5 @@ CASES = {
         (lambda: Context(block(), rows(), candidate=batch_mode(None)), "error"),
         (lambda: Context(block(), rows(), candidate=lambda x: x.sum(axis=1) * (1 + 1e-7)), None),
     ],
+    **doctor_learning.CASES,
 }  # fmt: skip

@@ -23,6 +23,11 @@ SOMETHING = 0.1
 """By so much of R2 a fit must be better: random bends and noise make differences of a few hundredths."""
 CLASSES = 0.05
 """By so much of accuracy a fit must be better."""
+BLIND = 0.5
+"""By so much of R2, where the fit finds nothing either: a network that has to learn noise is often a little worse than
+the mean, and one that is far worse is sick."""
+NO_BETTER = 2.0
+"""An accuracy within so many standard errors of that of the most frequent class is no better."""
 SURE = 3.0
 """And by so many standard errors of the difference on the same rows: by chance one network in 700 is that far off."""
 
@@ -71,7 +76,8 @@ class Comparison:
     @property
     def clear(self) -> bool:
         """Whether the network loses by more than may happen to a healthy one."""
-        least = SOMETHING if self.network.name == "R2" else CLASSES
+        numbers = SOMETHING if self.fit.value > SOMETHING else BLIND
+        least = numbers if self.network.name == "R2" else CLASSES
         return self.better and self.gain > max(least, SURE * self.error)
 
     @property
@@ -84,12 +90,9 @@ class Comparison:
             return True
         if self.network.name == "R2":
             return self.clear and self.network.value < NOTHING and self.fit.value > SOMETHING
-        above = self.fit.value - self.fit.constant
-        return (
-            self.clear
-            and self.network.value <= self.network.constant
-            and above > max(CLASSES, SURE * self.fit.error)
-        )
+        above = self.fit.value - self.fit.constant > max(CLASSES, SURE * self.fit.error)
+        below = self.network.value - self.network.constant < NO_BETTER * self.network.error
+        return self.clear and above and below
 
     def evidence(self) -> dict[str, Any]:
         """Its numbers."""
@@ -110,11 +113,30 @@ def compare(context: Context, task: Task, fit: Array) -> Comparison:
         # An output that cannot be negative would win by that alone.
         fit = np.clip(fit, *value_range(output_activation(context, context.outputs[0])[0].layer.ends_with))
     network, simple = task.predicted(output), as_predicted(fit, task)
+    if task.kind == "numbers" and _is_held_back(context):
+        network = _drawn_out(network, task.targets)
     gain, spread = task.gain(simple, network)
     return Comparison(
         task.score(network), task.score(simple), gain, spread, _better(context, task, simple, network),
         _ranks(task, fit, output),
     )  # fmt: skip
+
+
+def _is_held_back(context: Context) -> bool:
+    """Whether Dropout, noise or a penalty keeps the output closer to its mean than training alone would."""
+    return any(
+        site.layer.is_random
+        or any(getattr(site.layer, f"{what}_regularizer", None) for what in ("kernel", "activity"))
+        for site in context.sites
+    )
+
+
+def _drawn_out(values: Array, targets: Array) -> Array:
+    """Values around their own mean, up to twice as far from it, where that brings them nearer to the targets."""
+    mean, middle = values.mean(axis=0), targets.mean(axis=0)
+    square = ((values - mean) ** 2).sum(axis=0)
+    slope = ((values - mean) * (targets - middle)).sum(axis=0) / np.where(square > 0, square, 1)
+    return np.asarray(mean + np.clip(slope, 1, 2) * (values - mean))
 
 
 def _ranks(task: Task, fit: Array, output: Array) -> Ranks | None:

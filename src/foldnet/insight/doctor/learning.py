@@ -111,8 +111,8 @@ def last_layer(context: Context) -> Site | None:
 
 def not_finished(context: Context) -> Iterator[Finding]:
     """A last layer that could do much more with the values that it gets, or kernels that have hardly moved."""
-    yield from _last_layer_behind(context)
-    yield from _hardly_moved(context)
+    found = [*_hardly_moved(context)] or _last_layer_behind(context)
+    yield from found
 
 
 def _last_layer_behind(context: Context) -> Iterator[Finding]:
@@ -121,12 +121,10 @@ def _last_layer_behind(context: Context) -> Iterator[Finding]:
         return
     if site.operands[0] not in context.site or not context.site[site.operands[0]].operands:
         return  # a single layer, which learns-less-than-a-simple-fit compares
-    if getattr(site.layer, "kernel_regularizer", None) is not None:
-        return  # it is meant to stay small
     values = context.measured.value(site.operands[0])
     if len(values) * task.steps != len(task.usable) or values.ndim != len(context.outputs[0].shape):
         return
-    fit = fitted(hidden_columns(task.by_row(values)), task, least=_noise(context, site))
+    fit = fitted(hidden_columns(task.by_row(values)), task)
     if fit is None:
         return
     found = compare(context, task, fit)
@@ -145,21 +143,6 @@ def _last_layer_behind(context: Context) -> Iterator[Finding]:
             "about 1.",
             **seen, inputs=int(values.shape[-1]),
         )  # fmt: skip
-
-
-def _noise(context: Context, site: Site) -> float:
-    """The strength of the ridge regression that Dropout before a layer amounts to.
-
-    Dropout adds the variance ``rate / (1 - rate)`` times its square to each value (Wager, Wang, Liang 2013, "Dropout
-    training as adaptive regularization"), which is at least that times the variance of the value.
-    """
-    before = context.site.get(site.operands[0])
-    while before is not None and before.layer.identity_in_prediction and len(before.operands) == 1:
-        rate = getattr(before.layer, "rate", None)
-        if isinstance(rate, float) and 0 < rate < 1:
-            return rate / (1 - rate)
-        before = context.site.get(before.operands[0])
-    return 0.0
 
 
 def _hardly_moved(context: Context) -> Iterator[Finding]:

@@ -37,8 +37,8 @@ def input_columns(context: Context, task: Task) -> Array:
     Codes (inputs of an Embedding, or texts) are counted. Of more columns than ``MOST_COLUMNS``, images and sequences
     are shrunk by means of neighbours, which keeps what varies slowly, as most of what images and signals hold does.
     Other inputs have no neighbours: their columns are added up in groups, with random signs. That keeps distances
-    between rows roughly (Charikar, Chen, Farach-Colton 2002, "Finding frequent items in data streams", and Weinberger et al.
-    2009, "Feature hashing for large scale multitask learning"), and costs one pass.
+    between rows roughly (Weinberger et al. 2009, "Feature hashing for large scale multitask learning"), and costs one
+    pass.
     """
     return _fewer(np.concatenate(list(_parts(context, task)), axis=1))
 
@@ -124,7 +124,7 @@ def hidden_columns(values: Array) -> Array:
     return _fewer(_standardized(values.astype(np.float64, copy=False)))
 
 
-def fitted(columns: Array, task: Task, least: float = 0.0) -> Array | None:
+def fitted(columns: Array, task: Task) -> Array | None:
     """What a ridge regression predicts for each row without having seen it, in the task's columns of answers.
 
     Classes that occur are fitted as columns of 0 and 1. None if there is nothing to fit, or too much.
@@ -132,12 +132,11 @@ def fitted(columns: Array, task: Task, least: float = 0.0) -> Array | None:
     Args:
         columns: with mean 0 and deviation 1.
         task: what to predict.
-        least: the least strength.
     """
     answers = answer_columns(task)
     if columns.shape[1] == 0 or not 0 < answers.shape[1] <= MOST_ANSWERS:
         return None
-    return left_out(columns, answers, least)
+    return left_out(columns, answers)
 
 
 def answer_columns(task: Task) -> Array:
@@ -160,7 +159,7 @@ def as_predicted(fit: Array, task: Task) -> Array:
     return np.asarray(np.unique(task.targets)[fit.argmax(axis=1)])
 
 
-def left_out(columns: Array, answers: Array, least: float = 0.0) -> Array:
+def left_out(columns: Array, answers: Array) -> Array:
     """Each row's answer by a ridge regression on all other rows; for each column with the strength that predicts best.
 
     In closed form: the residual of a row that was left out is its residual divided by 1 minus its leverage (Hastie,
@@ -169,7 +168,6 @@ def left_out(columns: Array, answers: Array, least: float = 0.0) -> Array:
     Args:
         columns: ``(rows, columns)``.
         answers: ``(rows, answers)``.
-        least: the least strength.
     """
     count = len(columns)
     columns = columns - columns.mean(axis=0)
@@ -179,7 +177,7 @@ def left_out(columns: Array, answers: Array, least: float = 0.0) -> Array:
     parts = directions.T @ centred
     best, chosen = np.full(answers.shape[1], np.inf), np.zeros_like(centred)
     squares = directions**2
-    for strength in sorted({max(s, least) for s in STRENGTHS}):
+    for strength in STRENGTHS:
         weights = 1 / (sizes + strength * count)
         kept = 1 - 1 / count - squares @ weights
         rest = centred - directions @ (parts * weights[:, None])

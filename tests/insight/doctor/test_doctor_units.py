@@ -115,6 +115,8 @@ def test_the_same_fault_at_several_layers_is_one_finding():
     model, _ = dropped(0.5)
     (one,) = fn.doctor(model).of("dropout-before-normalization")
     assert (one.layers, one.alike) == (("bn",), ())
+    unused = "n = BatchNormalization()\nm = BatchNormalization()\n"  # each line is a mistake of its own
+    assert len(fn.doctor(model, script=unused).of("layer-never-added")) == 2
     inputs = layers.Input((3, 4, 2))
     wrong = [layers.BatchNormalization(axis=axis)(layers.Conv2D(2, 1, data_format=said)(inputs))
              for axis, said in ((1, "channels_last"), (-1, "channels_first"))]  # fmt: skip
@@ -129,3 +131,108 @@ def test_nan_in_all_layers_is_one_finding():
             put(model, name, **{spec.name: np.nan})
     (found,) = fn.doctor(model).of("not-finite")
     assert (found.layers, found.evidence["layers"]) == (("a", "b", "c"), 3)
+
+
+def mostly(kind):
+    """A kernel of which six of eight units are dead or copies, and two compute |x0|."""
+    kernel = np.zeros((5, 8), np.float32)
+    kernel[0, :2] = 1, -1
+    kernel[:, 2:] = np.random.default_rng(4).normal(size=(5, 1 if kind == "copies" else 6))
+    return kernel
+
+
+@pytest.mark.parametrize(("kind", "check"), [("dead", "dead-units"), ("copies", "units-are-copies")])
+def test_where_the_task_is_learned_it_is_a_note(kind, check):
+    for good in (True, False):
+        x = rows()
+        y = np.abs(x[:, :1]) * (1 if good else -1)
+        model = put(stack(D(8, activation="relu", name="d"), D(1, name="out")), "d", kernel=mostly(kind))
+        bias, after = np.zeros(8), np.zeros((8, 1))
+        bias[2:], after[:2] = -50 if kind == "dead" else 0.3, 1
+        put(put(model, "d", bias=bias), "out", kernel=after, bias=0)
+        (found,) = fn.doctor(model, x, y).of(check)
+        assert found.severity == ("note" if good else "warning")
+        assert found.evidence["units"] == 8
+        (found,) = fn.doctor(model, x).of(check)  # without targets nobody knows
+        assert found.severity == "warning"
+
+
+def test_saturated_units_of_a_network_that_learned_are_a_note():
+    x = rows()
+    model = stack(D(4, activation="tanh", name="d"), D(1, name="out"))
+    put(model, "d", kernel=500 * np.eye(5, 4), bias=0)
+    put(model, "out", kernel=[[1], [0], [0], [0]], bias=0.001)
+    (found,) = fn.doctor(model, x, np.sign(x[:, :1])).of("saturated-units")
+    assert (found.severity, found.evidence["distinct_rows"]) == ("note", 400)
+    (found,) = fn.doctor(model, x, np.abs(x[:, :1])).of("saturated-units")
+    assert found.severity == "warning"
+    assert fn.doctor(model, np.tile(x[:20], (9, 1))).of("saturated-units") == ()
+
+
+def test_layers_after_a_constant_are_not_saturated_too():
+    model = stack(*(D(4, activation="tanh", name=f"d{i}") for i in range(4)), D(1))
+    put(model, "d1", bias=50)
+    put(model, "d2", kernel=9)
+    put(model, "d3", kernel=9)
+    assert graded(fn.doctor(model, rows()), "saturated-units") == [("error", "d1")]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Networks trained for 20 epochs that could learn nothing, or not with all units."""
+    from foldnet.utils import set_random_seed
+
+    set_random_seed(1)
+    x = rows(128)
+    y = (x[:, :1] * x[:, 1:2] > 0).astype(np.float32)
+
+    def fit(*parts, loss="mse", optimizer="adam"):
+        model = Sequential([layers.Input((5,)), *parts])
+        model.compile(optimizer, loss)
+        model.fit(x, y, epochs=20, verbose=0)
+        return model
+
+    ones, zeros = {"kernel_initializer": "ones"}, {"kernel_initializer": "zeros"}
+    return {
+        "softmax": fit(D(6, activation="relu", name="a"), D(1, activation="softmax", name="b")),
+        "rate": fit(D(6, activation="relu", name="a"), D(1, name="b"), optimizer=fn.optimizers.Adam(0.0)),
+        "crossentropy": fit(D(6, activation="relu", name="a"), D(1, activation="sigmoid", name="b"),
+                            loss="categorical_crossentropy"),
+        "frozen": fit(D(6, activation="relu", name="a", trainable=False), D(1, activation="sigmoid", name="b")),
+        "ones": fit(D(6, activation="tanh", name="a", **ones), D(6, activation="tanh", name="b", **ones),
+                    D(1, activation="sigmoid", name="c", **ones)),
+        "zeros": fit(D(6, activation="tanh", name="a", **zeros), D(1, activation="sigmoid", name="b", **zeros)),
+        "parted": fit(D(6, activation="tanh", name="a", **ones), D(1, activation="sigmoid", name="b")),
+        "norm": fit(D(6, name="a"), B(name="n"), layers.ReLU(), D(1, activation="sigmoid", name="b")),
+    }, x, y  # fmt: skip
+
+
+AFTER_TRAINING = {
+    "softmax": [("bias-still-zero", "error", ("b", "a"))],
+    "rate": [("bias-still-zero", "error", ("b", "a"))],
+    "crossentropy": [("bias-still-zero", "error", ("b", "a"))],
+    "frozen": [("bias-still-zero", "note", ("a",))],
+    "ones": [("units-are-copies", "warning", ("a", "b"))],
+    "zeros": [("bias-still-zero", "warning", ("a",)), ("units-are-copies", "warning", ("a",))],
+    "parted": [],
+    "norm": [],
+}
+
+
+@pytest.mark.parametrize("name", AFTER_TRAINING)
+def test_after_training(fitted, name, tmp_path):
+    models, _, _ = fitted
+    wanted = AFTER_TRAINING[name]
+    models[name].save(tmp_path / "a.keras")
+    for model in (models[name], tmp_path / "a.keras"):
+        report = fn.doctor(model, checks=["bias-still-zero", "units-are-copies"])
+        assert sorted((f.check, f.severity, f.layers) for f in report) == wanted
+
+
+def test_copies_are_an_error_where_nothing_was_learned(fitted):
+    models, x, y = fitted
+    (found,) = fn.doctor(models["ones"], x, y).of("units-are-copies")
+    assert (found.severity, found.evidence) == (
+        "error",
+        {"units": 6, "copies": 5, "different": 1, "layers": 2},
+    )

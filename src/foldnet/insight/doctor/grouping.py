@@ -28,7 +28,7 @@ def words_of(text: str) -> str:
 
 
 def grouped(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of one check that have the same severity, words and remedy, each as one finding.
+    """Findings of one check at several layers that have the same severity, words and remedy, as one finding.
 
     The first one stands for the others, which are in its ``alike``; its evidence gets the number of ``layers``.
 
@@ -39,8 +39,10 @@ def grouped(findings: Iterable[Finding]) -> list[Finding]:
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for found in findings:
-        key = (found.check, found.severity, found.fixable, words_of(found.message), words_of(found.remedy))
-        groups.setdefault(key, []).append(found)
+        words = words_of(found.message), words_of(found.remedy)
+        # Findings about the network as a whole, such as lines of a script, have nothing that would tell them apart.
+        alone = "" if found.layer else found.message
+        groups.setdefault((found.check, found.severity, found.fixable, *words, alone), []).append(found)
     return [one_finding(group) for group in groups.values()]
 
 

@@ -27,11 +27,11 @@ from foldnet.insight.sites import Site
 from foldnet.layers.core import Dense
 
 HALF = 0.5
-"""A last layer fitted anew must leave less than this share of what was unexplained."""
+"""A last layer fitted again must leave less than this share of what was unexplained."""
 LAST_LAYER = 0.02
 """And gain so much of R2: of a nearly perfect fit, half of the rest is nothing."""
 LAST_CLASSES = 0.05
-"""By so much of accuracy a last layer fitted anew must be better."""
+"""By so much of accuracy a last layer fitted again must be better."""
 
 
 def learns_less(context: Context) -> Iterator[Finding]:

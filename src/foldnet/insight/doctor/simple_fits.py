@@ -94,10 +94,14 @@ def _counted(value: Array) -> Array:
 
 def _standardized(columns: Array) -> Array:
     """Columns with mean 0 and deviation 1, cut at ``FARTHEST``; without those that never vary."""
-    mean, deviation = columns.mean(axis=0), columns.std(axis=0)
+    mean = columns.mean(axis=0)
+    scaled = columns - mean
+    deviation = np.sqrt(np.einsum("ij,ij->j", scaled, scaled) / len(columns))
     varies = deviation > 1e-9 * np.abs(mean)
-    scaled = (columns[:, varies] - mean[varies]) / deviation[varies]
-    return np.clip(scaled, -FARTHEST, FARTHEST)
+    if not varies.all():
+        scaled = scaled[:, varies]
+    scaled /= deviation[varies]
+    return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
 
 
 def _fewer(columns: Array) -> Array:

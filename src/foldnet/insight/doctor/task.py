@@ -125,7 +125,7 @@ class Task:
         return float(np.unique(self.targets, return_counts=True)[1].max(initial=0)) / max(self.rows, 1)
 
     def balanced(self, predicted: Array) -> float:
-        """The accuracy of classes or labels with every class that occurs counted alike, however rare it is."""
+        """The accuracy of classes or labels with every class that occurs counted the same, however rare it is."""
         if self.kind == "labels":
             columns = zip(self.targets.T, predicted.T, strict=True)
             return float(np.mean([_balanced(t, p) for t, p in columns]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import foldnet as fn
-from foldnet import layers, optimizers
+from foldnet import initializers, layers, optimizers
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.divergence import causes, largest_rate
 from foldnet.insight.doctor.run import examine
@@ -22,6 +22,7 @@ def one_nan(values):
 
 
 CLASSES = np.eye(3)[np.arange(400) % 3]
+WIDE = initializers.RandomNormal(0, 500)
 LARGE_X, SMALL_Y = rows() * 500, rows()[:, :1]
 
 CAUSES = {
@@ -35,6 +36,10 @@ CAUSES = {
     "near": (lambda: broken(D(1), optimizer=optimizers.SGD(0.6)), "too near to 0.", "learning_rate", 0.6),
     "scale": (lambda: broken(x=LARGE_X, y=SMALL_Y, optimizer="adam"), "inputs are not", "largest_column", 518),
     "targets' scale": (lambda: broken(y=1e4 * SMALL_Y, optimizer="adam"), "targets are not", "largest_target", 9660),
+    "exponentials": (lambda: broken(D(4, activation="exponential"), D(4), layers.Activation("exponential"), D(1)),
+                     "exponential activation of 2", "hidden_exponentials", 2),
+    "first weights": (lambda: broken(D(9, **RELU, kernel_initializer=WIDE), D(8, kernel_initializer="ones"), D(1)),
+                      "kernels that start large", "growth", 500 * 5**0.5 * 3),
     "depth": (lambda: broken(*[D(4, **RELU) for _ in range(11)], D(1), optimizer="adam"), "12 layers",
               "layers_without_normalization", 12),
 }  # fmt: skip
@@ -46,7 +51,10 @@ def test_its_cause(name):
     context = made()
     report = examine(context)
     (found,) = report.of("not-finite")
-    assert (found.severity, len(found.layers)) == ("error", len(context.network.layers))
+    assert (found.severity, len(found.layers)) == (
+        "error",
+        sum(bool(layer.specs) for layer in context.network.layers),
+    )
     assert words in found.message + found.remedy
     assert found.message.count("Most likely") == 1
     assert found.evidence[number] == pytest.approx(value, rel=0.05)
@@ -67,6 +75,13 @@ def test_its_cause(name):
         lambda: broken(
             D(3, activation="softmax"), loss="categorical_crossentropy", y=np.eye(3)[np.arange(400) % 3]
         ),
+        lambda: broken(
+            D(4, kernel_initializer="he_normal"),
+            D(1, activation="exponential"),
+            loss="poisson",
+            y=np.abs(rows()[:, :1]),
+        ),
+        lambda: broken(D(9, kernel_initializer=initializers.RandomUniform(-1, 1)), D(1)),
         lambda: broken(D(1, activation="softplus"), loss="poisson", y=np.abs(rows()[:, :1])),
         lambda: Context(broken().network),
     ],

@@ -236,3 +236,25 @@ def test_copies_are_an_error_where_nothing_was_learned(fitted):
         "error",
         {"units": 6, "copies": 5, "different": 1, "layers": 2},
     )
+
+
+@pytest.mark.parametrize(("target", "severity"), [(1.0, "note"), (0.0, "error"), ("noise", "error")])
+def test_one_result_for_all_rows_is_right_only_for_equal_targets(target, severity):
+    model = dead(8)[0]
+    model.layers[-1].set_weight("bias", [1.0])
+    y = rows(seed=8)[:, :1] if target == "noise" else np.full((400, 1), target)
+    (found,) = fn.doctor(model, rows(), y).of("dead-units")
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("count", "good", "severity"), [(29, True, "note"), (29, False, "error"), (400, True, "note")]
+)
+def test_networks_that_no_fit_can_be_held_against(count, good, severity):
+    """Few rows, and targets that are the inputs: the network's own score says whether it works."""
+    x = np.abs(rows(count))[:, :3]
+    model = stack(D(9, activation="relu", name="d"), D(3, name="out"), shape=(3,))
+    bias = np.array([0, 0, 0, *[-50] * 6]) if good else -50
+    put(model, "d", kernel=np.eye(3, 9) - np.float32(0.1) * (np.arange(9) > 2), bias=bias)
+    put(model, "out", kernel=np.eye(9, 3), bias=0)
+    assert [f.severity for f in fn.doctor(model, x, x).of("dead-units")] == [severity]

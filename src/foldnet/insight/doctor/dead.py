@@ -20,7 +20,7 @@ from foldnet.insight.doctor.unit_values import (
     by_unit,
     constant_after,
     units_axis,
-    unless_learned,
+    unless_it_works,
 )
 from foldnet.insight.doctor.unit_weights import unit_columns
 from foldnet.insight.sites import Site
@@ -117,14 +117,12 @@ def _severity(context: Context, silent: Array, seen: dict[str, Any], constant: s
     From fewer than ENOUGH different rows, or from a network that learned what there is to learn, units that are
     silent say little: only a network that gives one result for all rows is then sick.
     """
-    blind = all(end.path in constant for end in context.outputs)
-    if silent.all() and blind:
-        return "error"
-    few = "dead_on_data" in seen and seen["distinct_rows"] < ENOUGH
-    if few:
+    if silent.all() and all(end.path in constant for end in context.outputs):
+        return unless_it_works(context, "error")
+    if "dead_on_data" in seen and seen["distinct_rows"] < ENOUGH:
         return "note"
     crowd = silent.all() or (silent.mean() > 0.5 and silent.size > 2)
-    return unless_learned(context, "warning") if crowd else "note"
+    return unless_it_works(context, "warning") if crowd else "note"
 
 
 def _never_positive(context: Context, site: Site) -> Array | None:

@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.errors import FoldnetError
+from foldnet.initializers import Constant, Ones, RandomNormal, RandomUniform, get
 from foldnet.insight.doctor.compile_settings import optimizer_of
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.data import LARGE, first_readers
 from foldnet.insight.doctor.losses import CATEGORICAL, output_activation
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.rates import rate_of
+from foldnet.insight.doctor.unit_weights import unit_columns
 from foldnet.layers.core import Dense
 
 LARGE_TARGETS = 100.0
 """Targets of this size make a first step of more than 1 with SGD's learning rate of 0.01 and a squared error."""
 NEAR = 0.5
 """Batches of a few rows have moments that are larger than those of all rows by up to about this factor."""
+GROWS = 1000.0
+"""By so much values must grow at the start: glorot_uniform and he_normal keep their size within a factor of a few."""
 DEEP = 10
 """So many layers with weights without any normalization: a factor of 2 in each is a factor of 1,000 in all."""
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
@@ -209,6 +214,59 @@ def _depth(context: Context) -> Cause | None:
     )
 
 
+def _exponentials(context: Context) -> Cause | None:
+    """Hidden exponentials: a value of 5 is 148 after one, and too large for float32 after two."""
+    outputs = {output_activation(context, end)[0].path for end in context.outputs}
+    ends = [s.layer.ends_with for s in context.sites if s.path not in outputs]
+    count = sum(end is not None and end[0] == "exponential" for end in ends)
+    if not count:
+        return None
+    return Cause(
+        f"the exponential activation of {count} hidden layers, which makes large values larger than any number",
+        "Use relu, tanh or elu in hidden layers.",
+        {"hidden_exponentials": count},
+    )
+
+
+def _first_weights(context: Context) -> Cause | None:
+    """Kernels that start so large that values grow from layer to layer."""
+    growth = 1.0
+    for layer in dict.fromkeys(site.layer for site in context.sites):
+        columns = unit_columns(layer)
+        size = None if columns is None else first_size(getattr(layer, "kernel_initializer", None))
+        if columns is not None and size is not None:
+            growth *= max(1.0, size * len(columns) ** 0.5)
+    if growth < GROWS:
+        return None
+    return Cause(
+        f"kernels that start large: the first weights make values about {growth:.2g} times larger on their way",
+        "Let kernels start as glorot_uniform or he_normal do, which keep the size of values.",
+        {"growth": growth},
+    )
+
+
+def first_size(initializer: object) -> float | None:
+    """The root mean square of a kernel's first values, where a setting gives it; None if the layer's width does.
+
+    >>> first_size({"class_name": "RandomUniform", "config": {"minval": -3.0, "maxval": 3.0}}) ** 2
+    3.0
+    """
+    try:
+        first = get(initializer)
+    except FoldnetError:
+        return None
+    if isinstance(first, Ones):
+        return 1.0
+    if isinstance(first, Constant):
+        return float(np.sqrt(np.mean(np.square(np.asarray(first.value, np.float64)))))
+    if isinstance(first, RandomNormal):
+        return float(np.hypot(first.mean, first.stddev))
+    if isinstance(first, RandomUniform):
+        low, high = float(first.minval), float(first.maxval)
+        return float(np.sqrt((low * low + low * high + high * high) / 3))
+    return None
+
+
 FINDERS: tuple[Callable[[Context], Cause | None], ...] = (
-    _rows, _targets, _logarithm, _rate, _inputs, _target_size, _depth,
+    _rows, _targets, _logarithm, _exponentials, _first_weights, _rate, _inputs, _target_size, _depth,
 )  # fmt: skip

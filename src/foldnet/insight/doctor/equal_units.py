@@ -16,7 +16,7 @@ from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.unit_values import last_with_weights, unless_learned
+from foldnet.insight.doctor.unit_values import last_with_weights, unless_it_works
 from foldnet.insight.doctor.unit_weights import different_columns, unit_columns, units_of
 from foldnet.insight.sites import Site
 
@@ -38,7 +38,7 @@ def copies(context: Context) -> Iterator[Finding]:
         if table is not None and len(table) > 1 and context.steps and different_columns(table.T) == 1:
             severity: Severity = "warning" if site.layer.trains("embeddings") else "note"
             yield graded(
-                unless_learned(context, severity), site.path,
+                unless_it_works(context, severity), site.path,
                 f"All {len(table)} codes have the same vector, so that what follows cannot tell them apart.",
                 REMEDY, codes=len(table), steps=context.steps,
             )  # fmt: skip
@@ -78,10 +78,10 @@ def _severity(context: Context, site: Site, every: bool, live: int, different: i
         return "note"
     if site.path in {last_with_weights(context, end).path for end in context.outputs}:
         alike = every and site.layer.ends_with is not None and site.layer.ends_with[0] == "softmax"
-        return unless_learned(context, "error") if alike and context.trained else "note"
+        return unless_it_works(context, "error") if alike and context.trained else "note"
     if not context.trained and not _treated_alike(context, site):
         return "note"
-    return unless_learned(context, "error" if every and learned(context) is False else "warning")
+    return unless_it_works(context, "error" if every and learned(context) is False else "warning")
 
 
 def _treated_alike(context: Context, site: Site) -> bool:

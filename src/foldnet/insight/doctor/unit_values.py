@@ -20,9 +20,46 @@ FEWEST = 3
 a quarter of all cases."""
 
 
-def unless_learned(context: Context, severity: Severity) -> Severity:
-    """A note where the network learned at least what a simple fit finds: its units are then good enough for that."""
-    return "note" if learned(context) else severity
+WORKS = 0.8
+"""A network works that explains so much of what a constant leaves unexplained, of squares or of wrong classes."""
+
+
+def unless_it_works(context: Context, severity: Severity) -> Severity:
+    """A note where the network does its task: its units are then good enough for that.
+
+    Where it gives one result for all rows, that no fit does better is no excuse, unless the targets are all the same.
+    """
+    if gives_one_result(context):
+        return "note" if _is_right_constant(context) else severity
+    known = learned(context)
+    return "note" if known or (known is None and _explains(context)) else severity
+
+
+def gives_one_result(context: Context) -> bool:
+    """Whether the network gives the same for all of several different rows."""
+    measured = context.measurement
+    return (
+        measured is not None
+        and measured.distinct >= FEWEST
+        and all((value == value[:1]).all() for value in measured.outputs())
+    )
+
+
+def _is_right_constant(context: Context) -> bool:
+    task = context.task
+    if task is None or not task.constant or context.measurement is None:
+        return False
+    predicted = task.predicted(context.measured.outputs()[0])
+    return bool(np.allclose(predicted, task.targets, rtol=0.01, atol=0.01))
+
+
+def _explains(context: Context) -> bool:
+    """For tasks that no simple fit can be held against: few rows, many classes, targets that are the inputs."""
+    task = context.task
+    if task is None or context.measurement is None or not context.trained:
+        return False
+    score = task.score(task.predicted(context.measured.outputs()[0]))
+    return score.value - score.constant >= WORKS * (1 - score.constant) > 0
 
 
 def units_axis(context: Context, site: Site) -> int:

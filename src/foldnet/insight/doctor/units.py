@@ -10,7 +10,7 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, Check
-from foldnet.insight.doctor.unit_values import ENOUGH, by_unit, constant_after, units_axis, unless_learned
+from foldnet.insight.doctor.unit_values import ENOUGH, by_unit, constant_after, units_axis, unless_it_works
 from foldnet.layers.base import Layer
 from foldnet.layers.core import named_activation
 from foldnet.layers.traits import Ending
@@ -47,7 +47,7 @@ def saturated(context: Context) -> Iterator[Finding]:
         constant = np.ptp(value, axis=0) < near
         severity: Severity = "note"
         if constant.all() or (share > 0.5 and stuck.size > 2):
-            severity = unless_learned(context, "error" if constant.all() else "warning")
+            severity = unless_it_works(context, "error" if constant.all() else "warning")
         if constant.all():
             same |= constant_after(context, [site.path])  # what follows only shows the same fault
         yield graded(

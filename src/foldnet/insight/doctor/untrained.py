@@ -17,7 +17,7 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.unit_values import last_with_weights, unless_learned
+from foldnet.insight.doctor.unit_values import last_with_weights, unless_it_works
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import Weight, WeightSpec
@@ -144,7 +144,7 @@ def _severity(context: Context, site: Site) -> Severity:
     ):
         return "note"
     ends = {last_with_weights(context, end).path for end in context.outputs}
-    return unless_learned(context, "error" if site.path in ends else "warning")
+    return unless_it_works(context, "error" if site.path in ends else "warning")
 
 
 CHECKS = (Check("bias-still-zero", FILE, "biases that no gradient reached", bias_still_zero),)

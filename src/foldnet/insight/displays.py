@@ -118,6 +118,7 @@ def report_html(report: Report) -> str:
     for finding in report:
         place = f" at {finding.layer}" if finding.layer else ""
         seen = "; ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in finding.evidence.items())
+        others = finding.layers[1:]
         lines: list[Html | None] = [
             tag(
                 "p",
@@ -126,6 +127,7 @@ def report_html(report: Report) -> str:
             ),
             tag("p", finding.message, style=TIGHT),
             tag("p", tag("i", "seen: "), seen, style=TIGHT) if seen else None,
+            tag("p", tag("i", "also at: "), ", ".join(others), style=TIGHT) if others else None,
             tag("p", tag("i", "fix: "), finding.remedy, style=TIGHT),
         ]
         found.append(_finding(finding.severity, lines))

@@ -21,6 +21,7 @@ class _Conv(Convolving):
     """Base class of convolutions with a kernel over all channels, or over groups of them."""
 
     kinds: ClassVar[dict[str, Kind]] = {"filters": COUNT, "groups": COUNT}
+    unit_axis = -1
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
         "lora_rank": (), "lora_alpha": (), "quantization_config": (),
     }  # fmt: skip

@@ -36,6 +36,7 @@ class Dense(Layer):
 
     supports_masking = True
     features_last = True
+    unit_axis = -1
     kinds = {"units": COUNT, "use_bias": FLAG}  # noqa: RUF012 - typed in the base
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
         "lora_rank": (), "lora_alpha": (), "quantization_config": (),

@@ -67,6 +67,8 @@ class Traits:
         data_dtype: of a network's input that it is the first to read, if nobody says.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
+        unit_axis: the axis of its ``kernel`` that its units or filters are on; None if its units do not all compute the
+            same function of the same input with other weights.
         is_random: whether it changes values at random in training.
         draws_each_step: whether every step of a TimeDistributed is changed by itself in training, with other random
             numbers.
@@ -97,6 +99,7 @@ class Traits:
     data_dtype: ClassVar[str] = "float32"
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
+    unit_axis: ClassVar[int | None] = None
     is_random: ClassVar[bool] = False
     draws_each_step: ClassVar[bool] = False
     amount_is_rate: ClassVar[bool] = False

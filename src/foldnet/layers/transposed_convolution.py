@@ -24,6 +24,7 @@ class _ConvTranspose(Convolving):
     """Base class of transposed convolutions."""
 
     kinds: ClassVar[dict[str, Kind]] = {"filters": COUNT}
+    unit_axis = -2
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"groups": (1,)}
 
     def __init__(

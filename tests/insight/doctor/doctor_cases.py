@@ -48,6 +48,7 @@ from tests.insight.doctor.doctor_sick import (
     with_x,
     words,
 )
+from tests.insight.doctor.doctor_unit_networks import COPIED, UNTOUCHED
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = OF_LABELS | OF_OVERFIT | {
@@ -275,6 +276,8 @@ CASES = OF_LABELS | OF_OVERFIT | {
         *((partial(dead_channels, 0, said, apart), None)
           for said in ("channels_first", "channels_last") for apart in (False, True)),
     ],
+    "bias-still-zero": UNTOUCHED,
+    "units-are-copies": COPIED,
     "saturated-units": [
         (lambda: with_x(*hard(500)), "warning"), (lambda: with_x(*hard(500, "sigmoid")), "warning"),
         (lambda: with_x(*hard(2)), None),
@@ -285,6 +288,9 @@ CASES = OF_LABELS | OF_OVERFIT | {
     "input-scale": [
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 200), "warning"),
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() / 255), "warning"),
+        (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows(5) * 200), "warning"),
+        (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows(4) * 200), None),
+        (lambda: with_x(settled(stack(B(), D(1)), rows()), rows(29) * 60 + 100), None),
         (lambda: with_x(settled(stack(B(), D(1)), rows()), rows() * 60 + 100), "error"),
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows()), "error"),
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 5), None),

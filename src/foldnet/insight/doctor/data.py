@@ -19,11 +19,32 @@ from foldnet.layers.core import Dense, Embedding
 from foldnet.layers.normalization import BatchNormalization
 
 LARGE, SMALL = 20.0, 0.02
+ROWS_FOR_SIZES = 5
+"""Rows from which the size of values is known well enough: by a factor of LARGE two rows would do, but one column of a
+few rows may be 0 in all of them."""
+ROWS_FOR_STATISTICS = 30
+"""Rows from which a mean and a deviation may be compared with those of the training."""
 
 
 def input_scale(context: Context) -> Iterator[Finding]:
     """Inputs scaled twice, or not at all."""
-    measured = context.measured
+    for path, reader, normalized in first_readers(context):
+        value = context.measured.value(path)
+        raw = isinstance(reader.layer, Dense) and not normalized
+        few = len(value) < (ROWS_FOR_SIZES if raw else ROWS_FOR_STATISTICS)
+        if few or value.dtype.kind != "f" or isinstance(reader.layer, Embedding):
+            continue
+        if raw:
+            yield from _raw(reader.path, value)
+        elif reader.layer.normalizes_by == "batch":
+            yield from _against_statistics(reader, context)
+        elif normalized:
+            mean, deviation = _columns(value)
+            yield from _misfit(reader.path, mean, deviation, "its Normalization")
+
+
+def first_readers(context: Context) -> Iterator[tuple[str, Site, bool]]:
+    """For each input the first call that learns from it, what that reads, and whether a Normalization made it."""
     for start in context.sites:
         if start.operands:
             continue
@@ -31,17 +52,8 @@ def input_scale(context: Context) -> Iterator[Finding]:
         while len(readers := context.readers(site.path)) == 1 and _prepares(readers[0].layer):
             site = readers[0]
             normalized = normalized or site.layer.normalizes_by == "data"
-        value = measured.value(site.path)
         for reader in context.readers(site.path)[:1]:
-            if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
-                continue
-            if reader.layer.normalizes_by == "batch":
-                yield from _against_statistics(reader, context)
-            elif normalized:
-                mean, deviation = _columns(value)
-                yield from _misfit(reader.path, mean, deviation, "its Normalization")
-            elif isinstance(reader.layer, Dense):
-                yield from _raw(reader.path, value)
+            yield site.path, reader, normalized
 
 
 def _prepares(layer: Layer) -> bool:

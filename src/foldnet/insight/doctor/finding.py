@@ -28,6 +28,7 @@ class Finding:
         evidence: numbers from this very network.
         remedy: how to fix it.
         fixable: whether ``foldnet doctor --fix`` fixes it exactly.
+        alike: what the check found at other layers for the same cause; each has its own evidence.
     """
 
     check: str
@@ -37,12 +38,19 @@ class Finding:
     evidence: Mapping[str, object]
     remedy: str
     fixable: bool = False
+    alike: tuple[Finding, ...] = ()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Paths of all layer calls with this fault: ``layer``, then those of ``alike``."""
+        return tuple(dict.fromkeys((self.layer, *(f.layer for f in self.alike))))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinities become strings."""
         return {
             "check": self.check, "severity": self.severity, "layer": self.layer, "message": self.message,
             "evidence": plain(self.evidence), "remedy": self.remedy, "fixable": self.fixable,
+            "alike": [{"layer": f.layer, "evidence": plain(f.evidence)} for f in self.alike],
         }  # fmt: skip
 
 
@@ -183,6 +191,8 @@ def _lines(report: Report, width: int) -> Iterator[str]:
         if finding.evidence:
             seen = "; ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in finding.evidence.items())
             yield from wrapped(f"seen: {seen}", width, "        ", "  ")
+        if others := finding.layers[1:]:
+            yield from wrapped(f"also at: {', '.join(others)}", width, "           ", "  ")
         fix = " (--fix does it)" if finding.fixable else ""
         yield from wrapped(f"fix: {finding.remedy}{fix}", width, "        ", "  ")
     if report.skipped:

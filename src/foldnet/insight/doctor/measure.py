@@ -95,6 +95,12 @@ class Measurement:
         self._drifts: dict[str, Drift] = {}
 
     @cached_property
+    def distinct(self) -> int:
+        """How many of the rows are different from each other."""
+        rows = np.concatenate([np.asarray(a).reshape(self.rows, -1) + 0.0 for a in self._inputs], axis=1)
+        return len({row.tobytes() for row in rows})
+
+    @cached_property
     def stored(self) -> dict[str, Array]:
         """Every value, computed with the stored statistics."""
         return self._run(())

@@ -12,30 +12,41 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import names
 from foldnet.insight.doctor import (
     axes,
+    channel_shapes,
     data,
+    dead,
     dropout,
+    equal_units,
     formats,
     labels,
     learning,
     losses,
     masks,
     normalization,
+    not_finite,
     overfit,
+    padding,
     rates,
+    recurrent,
     statistics,
     structure,
     targets,
     units,
+    untrained,
+    windows,
 )
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
+from foldnet.insight.doctor.grouping import grouped
 from foldnet.insight.doctor.registry import NEEDS, Check
 from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
-    *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *overfit.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
-    *rates.CHECKS, *learning.CHECKS,
+    *not_finite.CHECKS, *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS,
+    *axes.CHECKS, *formats.CHECKS, *channel_shapes.CHECKS, *masks.CHECKS, *padding.CHECKS, *windows.CHECKS,
+    *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *structure.CHECKS,
+    *dead.CHECKS, *equal_units.CHECKS, *units.CHECKS, *recurrent.CHECKS, *data.CHECKS,
+    *rates.CHECKS, *untrained.CHECKS, *learning.CHECKS, *overfit.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 
@@ -105,6 +116,7 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
             ):  # faulty networks may overflow, which is a finding and needs no warning
                 findings += [replace(found, check=check.id) for found in check.look(context)]
     sites = {p.path: i for i, p in enumerate(context.sites)}
+    findings = grouped(findings)
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
     return Report(context.network.name, tuple(findings), tuple(made), skipped)
 

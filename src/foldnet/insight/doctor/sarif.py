@@ -42,8 +42,8 @@ def _result(finding: Finding, file: str) -> dict[str, Any]:
     location: dict[str, Any] = {
         "physicalLocation": {"artifactLocation": {"uri": file.replace("\\", "/")}},
     }
-    if finding.layer:
-        location["logicalLocations"] = [{"name": finding.layer, "kind": "member"}]
+    if names := [layer for layer in finding.layers if layer]:
+        location["logicalLocations"] = [{"name": name, "kind": "member"} for name in names]
     plain = finding.to_dict()
     return {
         "ruleId": finding.check,

@@ -35,7 +35,8 @@ def layers_of(context: Context) -> Iterator[tuple[Site, BatchNormalization, Arra
         )  # fmt: skip
 
 
-def _finite(context: Context) -> Iterator[tuple[Site, BatchNormalization, Array, Array]]:
+def finite_layers_of(context: Context) -> Iterator[tuple[Site, BatchNormalization, Array, Array]]:
+    """Those of them whose statistics are finite."""
     for site, layer, mean, variance in layers_of(context):
         if mean.size and np.isfinite(mean).all() and np.isfinite(variance).all():
             yield site, layer, mean, variance
@@ -47,54 +48,9 @@ def _untouched(layer: BatchNormalization, mean: Array, variance: Array) -> bool:
     return usual and bool((mean == 0).all() and (variance == 1).all())
 
 
-def not_finite(context: Context) -> Iterator[Finding]:
-    """NaN, infinity, or a negative variance."""
-    seen: set[Any] = set()
-    for site in context.sites:
-        if site.layer in seen:
-            continue
-        seen.add(site.layer)
-        for name, value in site.layer.named_weights.items():
-            bad = int((~np.isfinite(value)).sum())
-            if bad:
-                yield error(
-                    site.path,
-                    f"{name} holds NaN or infinity, so every prediction that uses it does, too: the training "
-                    "diverged, or saw NaN in the data.",
-                    "Go back to an earlier checkpoint; look for NaN in the data; train with a smaller learning "
-                    "rate "
-                    "or clipnorm, and with the TerminateOnNaN callback.",
-                    bad=bad, of=int(value.size),
-                )  # fmt: skip
-    if context.measurement is not None and context.measurement.unusable:
-        yield warning(
-            "",
-            "The data hold NaN or infinity; Keras would pass it on to every prediction of these rows, "
-            "and one such row in training ruins the statistics and weights for good.",
-            "Drop these rows, or fill what is missing, before both training and prediction.",
-            rows_left_out=context.measurement.unusable, rows_used=context.measurement.rows,
-        )  # fmt: skip
-    for site, layer, _, variance in _finite(context):
-        lowest = float(variance.min())
-        if lowest < 0:
-            impossible = lowest + layer.epsilon <= 0
-            consequence = (
-                "has no real square root"
-                if impossible
-                else "makes the layer's gain larger than the data justify"
-            )
-            yield graded(
-                "error" if impossible else "warning", site.path,
-                f"A moving variance is negative, which no variance can be; with epsilon it {consequence}. Keras's "
-                "torch and numpy backends compute E[x²] − E[x]², which cancels where the mean is large.",
-                RECALIBRATE, lowest=lowest, epsilon=layer.epsilon, negative=int((variance < 0).sum()),
-                of=int(variance.size),
-            )  # fmt: skip
-
-
 def never_updated(context: Context) -> Iterator[Finding]:
     """Exactly 0 and 1: the values before the first training batch."""
-    for site, layer, mean, variance in _finite(context):
+    for site, layer, mean, variance in finite_layers_of(context):
         if not _untouched(layer, mean, variance) or not layer.trainable:
             continue
         seen: dict[str, Any] = {"channels": int(mean.size), "momentum": layer.momentum}
@@ -117,7 +73,7 @@ def never_updated(context: Context) -> Iterator[Finding]:
 
 def batch_of_one(context: Context) -> Iterator[Finding]:
     """Every variance pulled towards 0 by batches that have no variance."""
-    for site, layer, _, variance in _finite(context):
+    for site, layer, _, variance in finite_layers_of(context):
         highest, lowest = float(variance.max()), float(variance.min())
         equal = variance.size > 1 and highest < 0.99 and highest - lowest <= 1e-4 * highest
         gone = highest < 1e-8
@@ -139,7 +95,7 @@ def not_converged(context: Context) -> Iterator[Finding]:
     """The share of the initial 0 and 1 that is left after the training steps."""
     if not context.steps:
         return
-    for site, layer, mean, variance in _finite(context):
+    for site, layer, mean, variance in finite_layers_of(context):
         if not layer.trainable or not 0 < layer.momentum < 1 or _untouched(layer, mean, variance):
             continue
         share = float(layer.momentum**context.steps)
@@ -254,7 +210,7 @@ def averaged_weights(context: Context) -> Iterator[Finding]:
 
 def epsilon_dominates(context: Context) -> Iterator[Finding]:
     """Channels whose variance is smaller than epsilon."""
-    for site, layer, mean, variance in _finite(context):
+    for site, layer, mean, variance in finite_layers_of(context):
         variance, mean = variance.reshape(-1), mean.reshape(-1)
         if (variance < 0).any() or variance.max() < 1e-8 or not layer.epsilon > 0:
             continue
@@ -281,7 +237,6 @@ def epsilon_dominates(context: Context) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("not-finite", FILE, "NaN, infinite or negative statistics", not_finite),
     Check("statistics-never-updated", FILE, "moving statistics still 0 and 1", never_updated),
     Check("batch-of-one", FILE, "trained on batches without variance", batch_of_one),
     Check("statistics-not-converged", FILE, "initial values left in the statistics", not_converged),

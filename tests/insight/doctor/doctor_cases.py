@@ -44,6 +44,7 @@ from tests.insight.doctor.doctor_sick import (
     with_x,
     words,
 )
+from tests.insight.doctor.doctor_windows import branches, phrases, pictures_in_turn, seen, squeezed
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = {
@@ -207,6 +208,20 @@ CASES = {
         (lambda: remembering(layers.LSTM(3, stateful=True)), "warning"),
         (lambda: remembering(layers.Bidirectional(layers.GRU(3, stateful=True))), "warning"),
         (lambda: remembering(layers.LSTM(3)), None),
+    ],
+    "receptive-field": [
+        (lambda: seen(layers.Conv2D(4, 3, padding="same"), layers.Conv2D(4, 3, dilation_rate=2)), "note"),
+        (lambda: seen(layers.Conv1D(4, 3, data_format="channels_first"), shape=(2, 24), said="channels_first"), "note"),
+        (lambda: phrases(30), "note"), (lambda: phrases(None, 30), "note"),
+        (lambda: branches(3, 5), "note"),
+        (lambda: pictures_in_turn(layers.SeparableConv2D(3, 3), layers.DepthwiseConv2D(3)), "note"),
+        (lambda: seen(layers.Conv2D(4, 3, strides=3), layers.Conv2D(4, 3, strides=2), layers.Conv2D(4, 3)), None),
+        (lambda: seen(layers.Conv1D(4, 3), layers.LSTM(3, return_sequences=True), shape=(24, 2)), None),
+        (lambda: seen(D(4), layers.Conv2D(4, 1)), None),
+        (lambda: stack(layers.Conv2D(4, 3), layers.Flatten(), D(2), shape=(12, 12, 1)), None),
+        (lambda: phrases(None), None), (lambda: phrases(None, 5), None),
+        (lambda: branches(3, 12), None), (squeezed, None),
+        (lambda: pictures_in_turn(layers.Conv2D(3, 3), layers.MaxPooling2D(2), layers.Conv2D(3, 6)), None),
     ],
     "softmax-one-unit": [
         (lambda: stack(D(1, activation="softmax")), "error"),

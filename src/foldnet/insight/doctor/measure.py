@@ -23,7 +23,7 @@ from foldnet.insight.normalizations import channels_of
 from foldnet.insight.rows import read_rows
 from foldnet.insight.statistics.moments import Moments
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.lowering.lower import Normalized, lower_and_note
+from foldnet.lowering.lower import Normalized
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context
@@ -66,7 +66,7 @@ class Measurement:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._graph, calls = lower_and_note(context.network)
+        self._graph, calls = context.lowered
         self._steps = [Step(self._graph, node) for node in self._graph.nodes]  # those of masks, too
         inputs = read_rows(self._graph, context.x)
         usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
@@ -76,12 +76,14 @@ class Measurement:
         self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()))]
         self._inputs = [a[self.picked] for a in inputs]
         self.rows = len(self.picked)
-        self._names = {
-            **dict(zip((t.name for t in context.network.inputs), self._graph.inputs, strict=True)),
-            **self._graph.layer_outputs,
-        }
+        self._names = context.value_names
         self._calls = {call.path: call for call in calls}
         self._drifts: dict[str, Drift] = {}
+
+    @property
+    def input_shapes(self) -> list[tuple[int | None, ...]]:
+        """The shape of a batch for each input, with the sizes of the data."""
+        return [(None, *a.shape[1:]) for a in self._inputs]
 
     @cached_property
     def stored(self) -> dict[str, Array]:

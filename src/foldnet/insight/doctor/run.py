@@ -21,6 +21,7 @@ from foldnet.insight.doctor import (
     statistics,
     structure,
     units,
+    windows,
 )
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
@@ -29,7 +30,7 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *windows.CHECKS, *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

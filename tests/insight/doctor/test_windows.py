@@ -1,0 +1,77 @@
+"""How far convolutions see, against which inputs really change what they give."""
+
+import numpy as np
+import pytest
+
+from foldnet import Model, layers
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.graph.graph import with_nodes
+from foldnet.insight.doctor.windows import Reach, reaches
+from foldnet.lowering.lower import lower
+from foldnet.operations.regions import ALL, Span
+from tests.insight.doctor.doctor_networks import filled
+
+
+def _separated(x):
+    y = layers.SeparableConv1D(3, 3, padding="same")(x)
+    return layers.Conv1D(2, 2, dilation_rate=4, padding="causal")(layers.MaxPooling1D(2)(y))
+
+
+def _branched(x):
+    far = layers.Conv1D(3, 3, dilation_rate=3, padding="same")(x)
+    near = layers.AveragePooling1D(3, strides=1, padding="same")(layers.Conv1D(3, 1)(x))
+    return layers.Conv1D(2, 2)(layers.Add()([far, near]))
+
+
+def _up_and_down(x):
+    y = layers.Conv1DTranspose(3, 3, strides=2, padding="same")(layers.Conv1D(3, 3, strides=2)(x))
+    return layers.Conv1D(2, 3)(layers.UpSampling1D(2)(y))
+
+
+def _padded_at_one_end(x):
+    return layers.MaxPooling1D(12, strides=3, padding="same")(layers.Conv1D(2, 3, strides=2)(x))
+
+
+def _interpolated(x):
+    y = layers.Conv2D(2, (3, 1), strides=(2, 1), padding="same")(layers.Reshape((25, 1, 2))(x))
+    y = layers.UpSampling2D((3, 1), interpolation="bilinear")(y)
+    return layers.Conv1D(2, 2)(layers.Reshape((39, 2))(y))
+
+
+def _resized(x):
+    y = layers.Resizing(10, 1, interpolation="nearest")(
+        layers.Reshape((25, 1, 2))(layers.Conv1D(2, 3, padding="same")(x))
+    )
+    return layers.Conv1D(2, 2)(layers.Reshape((10, 2))(y))
+
+
+def _adaptive(x):
+    y = layers.AdaptiveMaxPooling1D(9)(layers.Conv1D(2, 3, padding="same")(x))
+    return layers.AdaptiveAveragePooling1D(4)(y)
+
+
+BUILT = (_separated, _branched, _up_and_down, _padded_at_one_end, _interpolated, _resized, _adaptive)
+
+
+@pytest.mark.parametrize("build", BUILT, ids=lambda build: build.__name__[1:])
+def test_the_reach_of_every_position_is_what_changes_it(build):
+    x = layers.Input((25, 2), name="x")
+    graph = lower(filled(Model(x, build(x))))
+    given = np.random.default_rng(0).normal(size=(1, 25, 2))
+    # Every position changed in four ways, by so much that for one of them it is the largest of its windows.
+    far = np.eye(25)[:, None, :, None] * np.array([[99, 0], [-99, 0], [0, 99], [0, -99]])[:, None, :]
+    rows = np.concatenate([given, (given + far).reshape(-1, 25, 2)])
+    (result,) = ReferenceProgram(graph).run([rows])
+    count = result.shape[1]
+    for place in range(count):
+        (touched,) = np.nonzero((result[1:, place] != result[0, place]).reshape(25, -1).any(axis=-1))
+        steps, features = reaches(graph, {graph.outputs[0]: [(Span(place, count - 1 - place), ALL)]})
+        assert steps == Reach(1, touched[-1] - touched[0] + 1, 25), place
+        assert features == Reach(2, 2, 2)
+
+
+def test_a_value_that_does_not_depend_on_an_input_reaches_nothing_of_it():
+    x, y = layers.Input((9, 2), name="x"), layers.Input((9, 2), name="y")
+    graph = lower(filled(Model([x, y], [layers.Conv1D(2, 3)(x), layers.Conv1D(2, 4)(y)])))
+    graph = with_nodes(graph, graph.nodes, outputs=graph.outputs[:1])
+    assert reaches(graph, {graph.outputs[0]: [(Span(2, 4), ALL)]}) == [Reach(1, 3, 9), Reach(2, 2, 2)]

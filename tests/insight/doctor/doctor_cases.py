@@ -22,7 +22,6 @@ from tests.insight.doctor.doctor_sick import (
     far,
     formats,
     hard,
-    hard_states,
     images,
     old,
     output,
@@ -44,7 +43,15 @@ from tests.insight.doctor.doctor_sick import (
     with_x,
     words,
 )
-from tests.insight.doctor.doctor_windows import branches, phrases, pictures_in_turn, seen, squeezed
+from tests.insight.doctor.doctor_windows import (
+    branches,
+    gated,
+    phrases,
+    pictures_in_turn,
+    seen,
+    sequences,
+    squeezed,
+)
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = {
@@ -290,9 +297,27 @@ CASES = {
     "saturated-units": [
         (lambda: with_x(*hard(500)), "warning"), (lambda: with_x(*hard(500, "sigmoid")), "warning"),
         (lambda: with_x(*hard(2)), None),
-        (lambda: hard_states(layers.SimpleRNN(3), 500), "warning"),
-        (lambda: hard_states(layers.GRU(3, return_sequences=True), 2), None),
-        (lambda: hard_states(layers.LSTM(3), 2), None),
+    ],
+    "recurrent-saturation": [
+        (lambda: gated(layers.LSTM(8), parts=[1], value=-40), "warning"),
+        (lambda: gated(layers.Bidirectional(layers.LSTM(5)), parts=[1], value=-40), "warning"),
+        (lambda: gated(layers.LSTM(8), parts=[3], value=-40), "error"),
+        (lambda: gated(layers.LSTM(8, recurrent_activation="hard_sigmoid"), 300), "warning"),
+        (lambda: gated(layers.GRU(8, return_sequences=True), parts=[0, 1], value=-40), "warning"),
+        (lambda: gated(layers.GRU(8, reset_after=False), parts=[0], value=40), "error"),
+        (lambda: gated(layers.GRU(8), 300), "warning"),
+        (lambda: gated(layers.SimpleRNN(8), 300), "warning"),
+        (lambda: gated(layers.RNN([layers.LSTMCell(4), layers.GRUCell(4)]), 3000), "warning"),
+        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, count=5), "warning"),
+        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, count=4), None),
+        (lambda: gated(layers.LSTM(8)), None),
+        (lambda: gated(layers.LSTM(8), parts=[1], value=40), None),  # it remembers everything
+        (lambda: gated(layers.GRU(8), parts=[0], value=-40), None),  # the candidate sees the old state
+        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, x=sequences(steps=1)), None),
+        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, x=sequences(rows=20)), None),
+        (lambda: gated(layers.SimpleRNN(8), 3), None), (lambda: gated(layers.GRU(8), 3), None),
+        (lambda: gated(layers.LSTM(8, activation="relu")), None),
+        (lambda: gated(layers.SimpleRNN(2), 300), None),
     ],
     "input-scale": [
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 200), "warning"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from foldnet import Model, layers
+from foldnet import Model, Sequential, layers
 from foldnet.insight.doctor.context import Context
 from tests.insight.doctor.doctor_networks import D, filled, functional, stack
 
@@ -50,3 +50,33 @@ def pictures_in_turn(*parts):
         y = part(y)
     steps = layers.TimeDistributed(filled(Model(picture, y)))
     return stack(steps, layers.LSTM(3), D(1), shape=(3, 14, 14, 1))
+
+
+def sequences(rows=60, steps=12, seed=9):
+    return np.random.default_rng(seed).normal(size=(rows, steps, 4)).astype(np.float32)
+
+
+def gated(layer, size=1.0, parts=(), value=0.0, x=None, count=None):
+    """A recurrent layer of weights as at the start, times ``size``; in some parts of its bias there is a number.
+
+    Args:
+        parts: numbers of the gates in the layer's order, of both directions.
+        count: of how many units; None for all.
+    """
+    x = sequences() if x is None else x
+    network = Sequential([layers.Input(x.shape[1:]), layer, D(1)])
+    weights = [w * size for w in layer.get_weights()]
+    for w in weights:
+        if w.ndim == 1 or w.shape[0] == 2:
+            for part in parts:
+                units = getattr(layer, "forward_layer", layer).units
+                w[..., part * units : part * units + (count or units)] = value
+    layer.set_weights(weights)
+    return Context(network, x)
+
+
+def padded_steps(seed=9):
+    """Sequences of one to ten steps, then zeros, and a Masking."""
+    x = sequences(seed=seed)
+    x[np.arange(12) >= np.random.default_rng(seed).integers(1, 11, (60, 1))] = 0
+    return x

@@ -7,7 +7,7 @@ comes from the corrected earlier layers, as it would if the statistics were righ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
@@ -24,6 +24,7 @@ from foldnet.insight.rows import read_rows
 from foldnet.insight.statistics.moments import Moments
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import Normalized
+from foldnet.operations.kernels import Inside
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context
@@ -85,6 +86,11 @@ class Measurement:
         """The shape of a batch for each input, with the sizes of the data."""
         return [(None, *a.shape[1:]) for a in self._inputs]
 
+    @property
+    def rows_differ(self) -> bool:
+        """Whether there are two different rows."""
+        return any(bool((a != a[:1]).any()) for a in self._inputs)
+
     @cached_property
     def stored(self) -> dict[str, Array]:
         """Every value, computed with the stored statistics."""
@@ -144,6 +150,16 @@ class Measurement:
             y_true = y_true[..., None]
         with np.errstate(all="ignore"):
             return float(np.mean(np.asarray(function(y_true, y_pred, **setting.settings))))
+
+    def insides(self, rows: Array) -> Iterator[tuple[str, Inside]]:
+        """By the path of its call, what each operation with hidden values computes of some rows."""
+        for step in self._steps:
+            if not step.shows_all:
+                graph = self._graph
+                operands = [
+                    self.stored[v] if v in graph.constants else self.stored[v][rows] for v in step.node.inputs
+                ]
+                yield step.node.layer, step.inside(operands)
 
     # -- computing ------------------------------------------------------------------------------------------
 

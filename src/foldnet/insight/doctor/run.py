@@ -18,6 +18,7 @@ from foldnet.insight.doctor import (
     losses,
     masks,
     normalization,
+    recurrent,
     statistics,
     structure,
     units,
@@ -30,7 +31,7 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *windows.CHECKS, *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *windows.CHECKS, *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *recurrent.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

@@ -13,9 +13,7 @@ from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
-from foldnet.layers.base import Layer
-from foldnet.layers.core import Dense, named_activation
-from foldnet.layers.traits import Ending
+from foldnet.layers.core import Dense
 
 FLAT_BELOW = ("relu", "relu6", "thresholded_relu")
 SATURATING = ("sigmoid", "tanh", "softsign")
@@ -101,13 +99,6 @@ def _bounds(context: Context, site: Site) -> tuple[float, float]:
     return value_range(None if source is None else source.layer.ends_with)
 
 
-def _bends(layer: Layer) -> Ending | None:
-    """The activation that a layer's results are limited by; of a recurrent layer that of its states."""
-    if layer.is_recurrent and hasattr(layer, "activation"):
-        return named_activation(layer.activation)
-    return layer.ends_with
-
-
 def saturated(context: Context) -> Iterator[Finding]:
     """Hidden sigmoid and tanh units that are at their limits on nearly all rows."""
     measured = context.measured
@@ -115,7 +106,7 @@ def saturated(context: Context) -> Iterator[Finding]:
         return
     ends = {p.path for p in context.outputs}
     for site in context.sites:
-        activation = _bends(site.layer)
+        activation = site.layer.ends_with
         if activation is None or activation[0] not in SATURATING or site.path in ends:
             continue
         low, high = value_range(activation)

@@ -88,7 +88,9 @@ def _middles(context: Context, graph: Graph, ends: Sequence[Site], ahead: int) -
     """
     found: dict[str, list[Region]] = {}
     for site in ends:
-        value = context.value_names[site.operands[0]]
+        value = context.value_names.get(site.operands[0], "")
+        if value not in graph.types:
+            continue
         sizes = [int(n or 1) for n in graph.types[value].shape]
         places = {a: (sizes[a] - ahead) // 2 for a in _pooled(site)}
         region = tuple(

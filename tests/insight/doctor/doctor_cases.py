@@ -43,18 +43,11 @@ from tests.insight.doctor.doctor_sick import (
     with_x,
     words,
 )
-from tests.insight.doctor.doctor_windows import (
-    branches,
-    gated,
-    phrases,
-    pictures_in_turn,
-    seen,
-    sequences,
-    squeezed,
-)
+from tests.insight.doctor.doctor_windows_cases import WINDOWS
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = {
+    **WINDOWS,
     "not-finite": [
         (lambda: put(block(), "bn", moving_variance=np.nan), "error"),
         (lambda: put(block(), "d", kernel=np.inf), "error"),
@@ -216,20 +209,6 @@ CASES = {
         (lambda: remembering(layers.Bidirectional(layers.GRU(3, stateful=True))), "warning"),
         (lambda: remembering(layers.LSTM(3)), None),
     ],
-    "receptive-field": [
-        (lambda: seen(layers.Conv2D(4, 3, padding="same"), layers.Conv2D(4, 3, dilation_rate=2)), "note"),
-        (lambda: seen(layers.Conv1D(4, 3, data_format="channels_first"), shape=(2, 24), said="channels_first"), "note"),
-        (lambda: phrases(30), "note"), (lambda: phrases(None, 30), "note"),
-        (lambda: branches(3, 5), "note"),
-        (lambda: pictures_in_turn(layers.SeparableConv2D(3, 3), layers.DepthwiseConv2D(3)), "note"),
-        (lambda: seen(layers.Conv2D(4, 3, strides=3), layers.Conv2D(4, 3, strides=2), layers.Conv2D(4, 3)), None),
-        (lambda: seen(layers.Conv1D(4, 3), layers.LSTM(3, return_sequences=True), shape=(24, 2)), None),
-        (lambda: seen(D(4), layers.Conv2D(4, 1)), None),
-        (lambda: stack(layers.Conv2D(4, 3), layers.Flatten(), D(2), shape=(12, 12, 1)), None),
-        (lambda: phrases(None), None), (lambda: phrases(None, 5), None),
-        (lambda: branches(3, 12), None), (squeezed, None),
-        (lambda: pictures_in_turn(layers.Conv2D(3, 3), layers.MaxPooling2D(2), layers.Conv2D(3, 6)), None),
-    ],
     "softmax-one-unit": [
         (lambda: stack(D(1, activation="softmax")), "error"),
         (lambda: with_x(stack(D(3), layers.Reshape((3, 1)), layers.Softmax())), "error"),
@@ -297,27 +276,6 @@ CASES = {
     "saturated-units": [
         (lambda: with_x(*hard(500)), "warning"), (lambda: with_x(*hard(500, "sigmoid")), "warning"),
         (lambda: with_x(*hard(2)), None),
-    ],
-    "recurrent-saturation": [
-        (lambda: gated(layers.LSTM(8), parts=[1], value=-40), "warning"),
-        (lambda: gated(layers.Bidirectional(layers.LSTM(5)), parts=[1], value=-40), "warning"),
-        (lambda: gated(layers.LSTM(8), parts=[3], value=-40), "error"),
-        (lambda: gated(layers.LSTM(8, recurrent_activation="hard_sigmoid"), 300), "warning"),
-        (lambda: gated(layers.GRU(8, return_sequences=True), parts=[0, 1], value=-40), "warning"),
-        (lambda: gated(layers.GRU(8, reset_after=False), parts=[0], value=40), "error"),
-        (lambda: gated(layers.GRU(8), 300), "warning"),
-        (lambda: gated(layers.SimpleRNN(8), 300), "warning"),
-        (lambda: gated(layers.RNN([layers.LSTMCell(4), layers.GRUCell(4)]), 3000), "warning"),
-        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, count=5), "warning"),
-        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, count=4), None),
-        (lambda: gated(layers.LSTM(8)), None),
-        (lambda: gated(layers.LSTM(8), parts=[1], value=40), None),  # it remembers everything
-        (lambda: gated(layers.GRU(8), parts=[0], value=-40), None),  # the candidate sees the old state
-        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, x=sequences(steps=1)), None),
-        (lambda: gated(layers.LSTM(8), parts=[1], value=-40, x=sequences(rows=20)), None),
-        (lambda: gated(layers.SimpleRNN(8), 3), None), (lambda: gated(layers.GRU(8), 3), None),
-        (lambda: gated(layers.LSTM(8, activation="relu")), None),
-        (lambda: gated(layers.SimpleRNN(2), 300), None),
     ],
     "input-scale": [
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 200), "warning"),

@@ -7,7 +7,7 @@ comes from the corrected earlier layers, as it would if the statistics were righ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
@@ -87,6 +87,11 @@ class Measurement:
         return [(None, *a.shape[1:]) for a in self._inputs]
 
     @property
+    def inputs(self) -> dict[str, Array]:
+        """The rows of each input, by its name in the program."""
+        return dict(zip(self._graph.inputs, self._inputs, strict=True))
+
+    @property
     def rows_differ(self) -> bool:
         """Whether there are two different rows."""
         return any(bool((a != a[:1]).any()) for a in self._inputs)
@@ -164,18 +169,12 @@ class Measurement:
     # -- computing ------------------------------------------------------------------------------------------
 
     def _run(self, corrected: Collection[str]) -> dict[str, Array]:
-        values = {
-            k: v if v.dtype.kind in "iub" else v.astype(np.float64) for k, v in self._graph.constants.items()
-        }
-        values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
         chosen = {call.output: call for path, call in self._calls.items() if path in corrected}
-        with np.errstate(all="ignore"):
-            for step in self._steps:
-                node = step.node
-                values[node.output] = step.measure([values[v] for v in node.inputs])
-                if node.output in chosen:
-                    values[node.output] = self._normalized(chosen[node.output], values)
-        return values
+
+        def instead(name: str, values: Mapping[str, Array]) -> Array | None:
+            return self._normalized(chosen[name], values) if name in chosen else None
+
+        return computed(self._graph, self._steps, self._inputs, instead)
 
     def drift(self, path: str) -> Drift:
         """How a normalization's statistics differ from those of the rows, as the stored statistics before it are."""
@@ -189,6 +188,32 @@ class Measurement:
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
         y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)
         return np.asarray(y * weights.get("gamma", 1.0) + weights.get("beta", 0.0))
+
+
+def computed(
+    graph: Graph,
+    steps: Sequence[Step],
+    inputs: Sequence[Array],
+    instead: Callable[[str, Mapping[str, Array]], Array | None] = lambda name, values: None,
+) -> dict[str, Array]:
+    """Every value of a graph in float64, with sums in the fastest order.
+
+    Args:
+        graph: to compute.
+        steps: of its nodes.
+        inputs: a batch for each of its inputs.
+        instead: of a value's name and the values so far, what to take in its place; None for itself.
+    """
+    values = {k: v if v.dtype.kind in "iub" else v.astype(np.float64) for k, v in graph.constants.items()}
+    values.update(zip(graph.inputs, _widened(graph, inputs), strict=True))
+    with np.errstate(all="ignore"):
+        for step in steps:
+            node = step.node
+            values[node.output] = step.measure([values[v] for v in node.inputs])
+            other = instead(node.output, values)
+            if other is not None:
+                values[node.output] = other
+    return values
 
 
 def _drift(call: Normalized, values: Mapping[str, Array]) -> Drift:

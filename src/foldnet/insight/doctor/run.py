@@ -18,6 +18,7 @@ from foldnet.insight.doctor import (
     losses,
     masks,
     normalization,
+    padding,
     recurrent,
     statistics,
     structure,
@@ -31,7 +32,7 @@ from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
-    *windows.CHECKS, *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *recurrent.CHECKS, *data.CHECKS,
+    *padding.CHECKS, *windows.CHECKS, *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *recurrent.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

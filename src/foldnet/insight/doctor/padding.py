@@ -168,8 +168,8 @@ def _finding(
     return graded(
         "warning" if effect.largest >= COSTS else "note", user.path,
         f"The rows of {site.path!r} are padded at the {'end' if padding.at_end else 'start'} with steps that are "
-        f"{said}, and {user.path!r} counts them like all others: what the network gives for a row depends on how far it "
-        f"is padded.{masked}",
+        f"{said}, and {user.path!r} counts them like all others: what the network gives for a row depends on how far "
+        f"it is padded.{masked}",
         f"{remedy}; then train again. Conv1D passes no mask on: there put rows of similar length into a batch, and pad "
         "as little as possible.",
         steps=x.shape[1], padded_rows=int(padding.padded.sum()), rows=len(x),

@@ -36,6 +36,25 @@ def before(site: Site, by_path: Mapping[str, Site]) -> Iterator[Site]:
             waiting += found.operands
 
 
+def read_by(site: Site, by_path: Mapping[str, Site]) -> Site | None:
+    """The network's input that a call reads, with the same axes and nothing between that looks at several positions."""
+    waiting, met = list(site.operands), set[str]()
+    while waiting:
+        path = waiting.pop()
+        found = by_path.get(path)
+        if found is None or path in met:
+            continue
+        met.add(path)
+        if found.layer.is_input:
+            return found
+        window = found.layer.window
+        if _keeps_axes(found) or (
+            window is not None and max(*window[0], *window[1]) == 1 and not found.layer.specs
+        ):
+            waiting += found.operands
+    return None
+
+
 def after(site: Site, readers: Callable[[str], Sequence[Site]]) -> Iterator[Site]:
     """The nearest layers after a call that say where their channels are, with the same axes.
 
@@ -86,5 +105,10 @@ def _keeps_axes(site: Site) -> bool:
     return (
         same
         and not site.layer.moves_values
-        and (works_on_values or site.layer.joins_inputs or site.layer.normalizes_by is not None)
+        and (
+            works_on_values
+            or site.layer.scales_values
+            or site.layer.joins_inputs
+            or site.layer.normalizes_by is not None
+        )
     )

@@ -142,3 +142,17 @@ def letters(count=120, steps=20):
     codes = np.random.default_rng(6).choice(4, (count, steps), p=[0.7, 0.1, 0.1, 0.1])
     codes[:, 0] = 1
     return np.eye(4, dtype=np.float32)[codes]
+
+
+def laid(shape, layer, *parts, x=None):
+    """A layer that reads an input of this shape, after other parts."""
+    model = stack(*parts, layer, layers.Flatten(), D(1), shape=shape)
+    return Context(model, x)
+
+
+def smooth(shape, *axes, count=30):
+    """Running sums of noise along some axes, which neighbours have in common."""
+    x = np.random.default_rng(7).normal(size=(count, *shape))
+    for axis in axes:
+        x = x.cumsum(axis=axis)
+    return x.astype(np.float32)

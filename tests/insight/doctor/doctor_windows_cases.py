@@ -7,6 +7,7 @@ from tests.insight.doctor.doctor_windows import (
     flat_at_the_end,
     followed,
     gated,
+    laid,
     letters,
     phrases,
     pictures,
@@ -15,11 +16,37 @@ from tests.insight.doctor.doctor_windows import (
     seen,
     sequences,
     signals,
+    smooth,
     squeezed,
     texts,
 )
 
+FIRST = {"data_format": "channels_first", "padding": "same"}
+SAME = {"padding": "same"}
+
 WINDOWS = {
+    "channels-and-shape": [
+        (lambda: laid((3, 32, 32), layers.Conv2D(4, 3)), "warning"),
+        (lambda: laid((28, 28, 1), layers.Conv2D(4, 3, **FIRST)), "warning"),
+        (lambda: laid((1, 24, 40), layers.Conv2D(4, 3), layers.ZeroPadding2D(1), layers.Rescaling(2.0)), "warning"),
+        (lambda: laid((3, 16, 16), layers.MaxPooling2D(2)), "warning"),
+        (lambda: laid((3, 16, 16), layers.SeparableConv2D(4, 3), layers.BatchNormalization(axis=1)), "warning"),
+        (lambda: laid((3, 8, 8, 8), layers.Conv3D(2, 2)), "warning"),
+        (lambda: laid((5, 3, 16, 16), layers.TimeDistributed(layers.Conv2D(2, 3))), "warning"),
+        (lambda: laid((3, 16, 16), layers.Conv2D(4, 3), x=smooth((3, 16, 16), 2, 3)), "warning"),
+        (lambda: laid((3, 16, 16), layers.Conv2D(4, 3), x=smooth((3, 16, 16))), "note"),
+        (lambda: laid((3, 8, 90), layers.Conv2D(4, 3), x=smooth((3, 8, 90), 3)), "note"),
+        (lambda: laid((1, 50), layers.Conv1D(4, 3, **SAME), x=smooth((1, 50), 2)), "warning"),
+        (lambda: laid((1, 50), layers.Conv1D(4, 3, **SAME)), "note"),
+        (lambda: laid((32, 32, 3), layers.Conv2D(4, 3)), None),
+        (lambda: laid((1, 28, 28), layers.Conv2D(4, 3, **FIRST)), None),
+        (lambda: laid((1, 24, 40), layers.Conv2D(4, (1, 5))), None),  # along time, with features as channels
+        (lambda: laid((22, 60, 1), layers.Conv2D(4, (1, 9))), None),  # sensors and time
+        (lambda: laid((4, 4, 32), layers.Conv2D(4, 3), x=smooth((4, 4, 32), 3)), None),  # spectra of a few pixels
+        (lambda: laid((3, 30), layers.Conv1D(4, 2)), None), (lambda: laid((1, 50), layers.Conv1D(4, 1)), None),
+        (lambda: laid((8, 8, 3), layers.Conv2D(4, 3), layers.Conv2D(32, 3, strides=2)), None),
+        (lambda: laid((3, 16, 16), layers.Conv2D(4, 3), layers.Permute((2, 3, 1))), None),
+    ],
     "padding-without-mask": [
         (lambda: read(texts(), layers.LSTM(6)), "warning"),
         (lambda: read(texts(), layers.GlobalAveragePooling1D(), length=None), "warning"),

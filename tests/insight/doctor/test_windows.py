@@ -6,10 +6,15 @@ import pytest
 from foldnet import Model, layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import with_nodes
+from foldnet.insight.doctor.channel_shapes import neighbours_alike
+from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.run import examine
 from foldnet.insight.doctor.windows import Reach, reaches
 from foldnet.lowering.lower import lower
 from foldnet.operations.regions import ALL, Span
-from tests.insight.doctor.doctor_networks import filled
+from tests.insight.doctor.doctor_networks import D, filled, stack
+from tests.insight.doctor.doctor_windows import smooth
+from tests.insight.doctor.doctor_windows_cases import WINDOWS
 
 
 def _separated(x):
@@ -75,3 +80,30 @@ def test_a_value_that_does_not_depend_on_an_input_reaches_nothing_of_it():
     graph = lower(filled(Model([x, y], [layers.Conv1D(2, 3)(x), layers.Conv1D(2, 4)(y)])))
     graph = with_nodes(graph, graph.nodes, outputs=graph.outputs[:1])
     assert reaches(graph, {graph.outputs[0]: [(Span(2, 4), ALL)]}) == [Reach(1, 3, 9), Reach(2, 2, 2)]
+
+
+def test_the_correlation_of_neighbours_is_pearsons_without_the_rows_means():
+    x = smooth((6, 9, 2), 2) + np.arange(30)[:, None, None, None]
+    centred = (x - x.mean(axis=(1, 2, 3), keepdims=True)).astype(np.float64)
+    before, after = centred[:, :, :-1].ravel(), centred[:, :, 1:].ravel()
+    expected = before @ after / np.sqrt((before @ before) * (after @ after))
+    assert neighbours_alike(x, 2) == pytest.approx(expected)
+    assert neighbours_alike(x, 2) > 0.7 > 0.3 > abs(neighbours_alike(x, 1))
+    assert neighbours_alike(np.ones((5, 4, 4)), 1) is None
+
+
+def test_what_fits_the_shape_is_not_named_at_all():
+    for check, cases in WINDOWS.items():
+        for made, severity in cases:
+            context = made()
+            context = context if isinstance(context, Context) else Context(context)
+            if severity is None:
+                assert examine(context, [check]).findings == ()
+
+
+def test_a_cause_is_named_once():
+    """The normalization has its channels where the input has them; only the convolution is wrong."""
+    norm = layers.BatchNormalization(axis=1, name="bn")
+    model = stack(norm, layers.Conv2D(4, 3, name="conv"), layers.Flatten(), D(1), shape=(3, 16, 16))
+    found = examine(Context(model)).findings
+    assert [(f.check, f.layer) for f in found if f.severity != "note"] == [("channels-and-shape", "conv")]

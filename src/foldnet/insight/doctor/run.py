@@ -12,6 +12,7 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import names
 from foldnet.insight.doctor import (
     axes,
+    channel_shapes,
     data,
     dropout,
     formats,
@@ -31,7 +32,8 @@ from foldnet.insight.doctor.registry import NEEDS, Check
 from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
-    *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
+    *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *channel_shapes.CHECKS,
+    *masks.CHECKS,
     *padding.CHECKS, *windows.CHECKS, *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *recurrent.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""

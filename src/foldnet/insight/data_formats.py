@@ -21,8 +21,20 @@ def channel_axis(data_format: DataFormat, rank: int) -> int:
     return 1 if data_format == "channels_first" else rank - 1
 
 
-def before(site: Site, by_path: Mapping[str, Site]) -> Iterator[Site]:
-    """The nearest layers before a call that say where their channels are, with the same axes."""
+def _nowhere(site: Site) -> bool:
+    return False
+
+
+def before(
+    site: Site, by_path: Mapping[str, Site], also: Callable[[Site], bool] = _nowhere
+) -> Iterator[Site]:
+    """The nearest layers before a call that say where their channels are, with the same axes.
+
+    Args:
+        site: the call.
+        by_path: all calls.
+        also: which others count.
+    """
     waiting, met = list(site.operands), set[str]()
     while waiting:
         path = waiting.pop()
@@ -30,7 +42,7 @@ def before(site: Site, by_path: Mapping[str, Site]) -> Iterator[Site]:
         if found is None or path in met:
             continue
         met.add(path)
-        if format_of(found) is not None:
+        if format_of(found) is not None or also(found):
             yield found
         elif _keeps_axes(found):
             waiting += found.operands
@@ -55,12 +67,15 @@ def read_by(site: Site, by_path: Mapping[str, Site]) -> Site | None:
     return None
 
 
-def after(site: Site, readers: Callable[[str], Sequence[Site]]) -> Iterator[Site]:
+def after(
+    site: Site, readers: Callable[[str], Sequence[Site]], also: Callable[[Site], bool] = _nowhere
+) -> Iterator[Site]:
     """The nearest layers after a call that say where their channels are, with the same axes.
 
     Args:
         site: the call.
         readers: gives the calls that read the result of a path.
+        also: which others count.
     """
     waiting, met = [*readers(site.path)], set[str]()
     while waiting:
@@ -68,7 +83,7 @@ def after(site: Site, readers: Callable[[str], Sequence[Site]]) -> Iterator[Site
         if found.path in met:
             continue
         met.add(found.path)
-        if format_of(found) is not None:
+        if format_of(found) is not None or also(found):
             yield found
         elif _keeps_axes(found):
             waiting += readers(found.path)

@@ -42,7 +42,8 @@ WINDOWS = {
         (lambda: laid((1, 28, 28), layers.Conv2D(4, 3, **FIRST)), None),
         (lambda: laid((1, 24, 40), layers.Conv2D(4, (1, 5))), None),  # along time, with features as channels
         (lambda: laid((22, 60, 1), layers.Conv2D(4, (1, 9))), None),  # sensors and time
-        (lambda: laid((4, 4, 32), layers.Conv2D(4, 3), x=smooth((4, 4, 32), 3)), None),  # spectra of a few pixels
+        (lambda: laid((4, 4, 96), layers.Conv2D(4, 3), x=smooth((4, 4, 96), 3)), None),  # spectra of a few pixels
+        (lambda: laid((3, 6, 16), layers.Conv2D(4, 2)), None), (lambda: laid((3, 8, 90), layers.Conv2D(4, 3)), None),
         (lambda: laid((3, 30), layers.Conv1D(4, 2)), None), (lambda: laid((1, 50), layers.Conv1D(4, 1)), None),
         (lambda: laid((8, 8, 3), layers.Conv2D(4, 3), layers.Conv2D(32, 3, strides=2)), None),
         (lambda: laid((3, 16, 16), layers.Conv2D(4, 3), layers.Permute((2, 3, 1))), None),

@@ -107,3 +107,24 @@ def test_a_cause_is_named_once():
     model = stack(norm, layers.Conv2D(4, 3, name="conv"), layers.Flatten(), D(1), shape=(3, 16, 16))
     found = examine(Context(model)).findings
     assert [(f.check, f.layer) for f in found if f.severity != "note"] == [("channels-and-shape", "conv")]
+
+
+@pytest.mark.parametrize("axis", [[1, 2, 3], [2], [1, 2]], ids=str)
+def test_values_and_weights_of_statistics_of_positions(axis):
+    x = smooth((6, 5, 2), 1)
+    norm = layers.BatchNormalization(axis=axis, name="bn")
+    model = stack(layers.Conv2D(3, 2, padding="same"), norm, layers.Flatten(), D(1), shape=(6, 5, 2))
+    (finding,) = examine(Context(model, x), ["statistics-of-positions"]).findings
+    seen = finding.evidence
+    count = norm.moving_mean.numpy().size
+    assert seen["statistics"] == count
+    assert seen["values_a_row"] * count == 6 * 5 * 3 == 3 * seen["values_a_row_for_a_channel"]
+    assert seen["values_a_statistic"] == 30 * seen["values_a_row"]
+    assert (seen["weights"], seen["weights_for_channels"]) == (norm.count_params(), 4 * 3)
+
+
+def test_values_along_a_free_axis_are_not_counted():
+    norm = layers.BatchNormalization(axis=[2, 3], name="bn")
+    model = stack(layers.Conv2D(3, 2), norm, layers.GlobalMaxPooling2D(), D(1), shape=(None, 5, 2))
+    (finding,) = examine(Context(model), ["statistics-of-positions"]).findings
+    assert (finding.evidence["statistics"], "values_a_row" in finding.evidence) == (12, False)

@@ -1,14 +1,12 @@
 """Networks as people build them for pictures, series and texts: nothing above a note, from the file and on data."""
 
-import numpy as np
 import pytest
 
 import foldnet as fn
 from foldnet import Model, layers
-from foldnet.insight.doctor.run import CHECKS
 from foldnet.utils import set_random_seed
 from tests.insight.doctor.doctor_networks import D, N, settled
-from tests.insight.doctor.doctor_windows import signals, smooth, texts
+from tests.insight.doctor.doctor_windows import smooth, texts
 
 
 def lenet(x):

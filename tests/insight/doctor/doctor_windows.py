@@ -32,13 +32,13 @@ def branches(*sizes):
     return functional((12, 12, 1), build)
 
 
-def squeezed():
-    """A mean over all positions that weighs the channels of every position, before the last pooling."""
+def squeezed(last):
+    """A mean over all positions that weighs the channels of every position, before the last layer."""
 
     def build(x):
         y = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
         weight = D(4, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(y))
-        return D(2)(layers.GlobalAveragePooling2D()(layers.Multiply()([y, weight])))
+        return D(2)(last(layers.Multiply()([y, weight])))
 
     return functional((12, 12, 1), build)
 

@@ -77,7 +77,8 @@ WINDOWS = {
         (lambda: seen(D(4), layers.Conv2D(4, 1)), None),
         (lambda: stack(layers.Conv2D(4, 3), layers.Flatten(), D(2), shape=(12, 12, 1)), None),
         (lambda: phrases(None), None), (lambda: phrases(None, 5), None),
-        (lambda: branches(3, 12), None), (squeezed, None),
+        (lambda: branches(3, 12), None), (lambda: squeezed(layers.GlobalAveragePooling2D()), None),
+        (lambda: squeezed(layers.Flatten()), None),
         (lambda: pictures_in_turn(layers.Conv2D(3, 3), layers.MaxPooling2D(2), layers.Conv2D(3, 6)), None),
     ],
     "recurrent-saturation": [

@@ -13,7 +13,7 @@ from foldnet.insight.doctor.windows import Reach, reaches
 from foldnet.lowering.lower import lower
 from foldnet.operations.regions import ALL, Span
 from tests.insight.doctor.doctor_networks import D, filled, stack
-from tests.insight.doctor.doctor_windows import smooth
+from tests.insight.doctor.doctor_windows import pictures_in_turn, smooth
 from tests.insight.doctor.doctor_windows_cases import WINDOWS
 
 
@@ -128,3 +128,24 @@ def test_values_along_a_free_axis_are_not_counted():
     model = stack(layers.Conv2D(3, 2), norm, layers.GlobalMaxPooling2D(), D(1), shape=(None, 5, 2))
     (finding,) = examine(Context(model), ["statistics-of-positions"]).findings
     assert (finding.evidence["statistics"], "values_a_row" in finding.evidence) == (12, False)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        layers.LayerNormalization(),
+        layers.GroupNormalization(3),
+        layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False),
+        layers.UnitNormalization(),
+        layers.BatchNormalization(),
+    ],
+    ids=lambda norm: type(norm).__name__,
+)
+def test_normalizations_with_weights_for_channels_are_not_named(norm):
+    model = stack(layers.Conv2D(3, 2), norm, layers.Flatten(), D(1), shape=(6, 5, 2))
+    assert examine(Context(model), ["statistics-of-positions"]).findings == ()
+
+
+def test_the_axis_inside_steps_is_counted_from_the_whole_input():
+    (finding,) = examine(Context(pictures_in_turn(layers.Conv2D(3, (1, 4)))), ["receptive-field"]).findings
+    assert finding.evidence == {"axis": 3, "receptive_field": 4, "positions": 14, "poolings": 1}

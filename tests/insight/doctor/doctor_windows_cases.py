@@ -71,6 +71,8 @@ WINDOWS = {
         (lambda: seen(layers.Conv1D(4, 3, data_format="channels_first"), shape=(2, 24), said="channels_first"), "note"),
         (lambda: phrases(30), "note"), (lambda: phrases(None, 30), "note"),
         (lambda: branches(3, 5), "note"),
+        (lambda: stack(layers.Conv2D(2, 3, strides=3), layers.AveragePooling2D(4), D(2), shape=(12, 12, 1)), "note"),
+        (lambda: stack(layers.Conv2D(2, 4, strides=4), layers.AveragePooling2D(3), D(2), shape=(12, 12, 1)), None),
         (lambda: pictures_in_turn(layers.SeparableConv2D(3, 3), layers.DepthwiseConv2D(3)), "note"),
         (lambda: seen(layers.Conv2D(4, 3, strides=3), layers.Conv2D(4, 3, strides=2), layers.Conv2D(4, 3)), None),
         (lambda: seen(layers.Conv1D(4, 3), layers.LSTM(3, return_sequences=True), shape=(24, 2)), None),

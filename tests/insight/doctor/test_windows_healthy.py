@@ -115,7 +115,7 @@ def test_no_false_alarm(build):
     rows = HEALTHY[build]
     x = layers.Input(rows.shape[1:])
     model = settled(Model(x, build(x)), rows)
-    told = {"receptive-field": {phrases, planes, filmed}}
+    told = {"receptive-field": {phrases, filmed}}
     for report in (fn.doctor(model, rows), fn.doctor(model)):
         assert [str(f) for f in report.findings if f.severity != "note"] == []
         for check in (

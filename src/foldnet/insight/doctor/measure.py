@@ -110,7 +110,7 @@ class Measurement:
     @cached_property
     def corrected(self) -> dict[str, Array]:
         """Every value, computed with all statistics replaced by those of the rows."""
-        return self._run(self.correctable)
+        return self._run(self.correctable) if self.correctable else self.stored
 
     @cached_property
     def drifts(self) -> Mapping[str, Drift]:

@@ -16,7 +16,7 @@ from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, Check
 from foldnet.operations.kernels import Inside
 
-FEWEST, MOST = 30, 512
+FEWEST, MOST = 30, 256
 """Rows that are needed, and that are looked at: shares of units hardly change with more."""
 NEAR = 0.01
 """How near to a limit counts as at it, as a share of the range: there a sigmoid's slope is below 4 % of its largest."""

@@ -14,6 +14,10 @@ from foldnet.insight.sites import Site
 from foldnet.operations.regions import ALL, Region, Span, Values, everything, hull, touched
 
 
+FEWEST = 4
+"""Of how many positions a pooling to one must be to count: one of two or three is a step like those before it."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """How far a position before a pooling reaches on one axis of an input.
@@ -126,7 +130,8 @@ def _pooled(site: Site) -> tuple[int, ...]:
     """The axes that it pools to one position, those of steps around the layer counted."""
     shape = site.input_shapes[0]
     inner = (shape[0], *shape[1 + site.along :])
-    return tuple(a + site.along for a in site.layer.pooled_axes(inner))
+    axes = (a + site.along for a in site.layer.pooled_axes(inner))
+    return tuple(a for a in axes if shape[a] is None or (shape[a] or 0) >= FEWEST)
 
 
 CHECKS = (Check("receptive-field", FILE, "convolutions that see a part of their input", receptive_field),)

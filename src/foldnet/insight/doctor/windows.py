@@ -13,7 +13,6 @@ from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.operations.regions import ALL, Region, Span, Values, everything, hull, touched
 
-
 FEWEST = 4
 """Of how many positions a pooling to one must be to count: one of two or three is a step like those before it."""
 

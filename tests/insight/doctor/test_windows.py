@@ -6,7 +6,7 @@ import pytest
 from foldnet import Model, layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import with_nodes
-from foldnet.insight.doctor.channel_shapes import neighbours_alike
+from foldnet.insight.doctor.channel_shapes import correlation_of_neighbours
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 from foldnet.insight.doctor.windows import Reach, reaches
@@ -87,9 +87,9 @@ def test_the_correlation_of_neighbours_is_pearsons_without_the_rows_means():
     centred = (x - x.mean(axis=(1, 2, 3), keepdims=True)).astype(np.float64)
     before, after = centred[:, :, :-1].ravel(), centred[:, :, 1:].ravel()
     expected = before @ after / np.sqrt((before @ before) * (after @ after))
-    assert neighbours_alike(x, 2) == pytest.approx(expected)
-    assert neighbours_alike(x, 2) > 0.7 > 0.3 > abs(neighbours_alike(x, 1))
-    assert neighbours_alike(np.ones((5, 4, 4)), 1) is None
+    assert correlation_of_neighbours(x, 2) == pytest.approx(expected)
+    assert correlation_of_neighbours(x, 2) > 0.7 > 0.3 > abs(correlation_of_neighbours(x, 1))
+    assert correlation_of_neighbours(np.ones((5, 4, 4)), 1) is None
 
 
 def test_what_fits_the_shape_is_not_named_at_all():

@@ -20,11 +20,11 @@ FEW = (1, 3, 4)
 """How many channels pictures and spectrograms have: grey, colours, colours and transparency."""
 SPACE = 8
 """The fewest positions of an axis that is taken for one of space: sensors and short windows have fewer."""
-ALIKE = 4
+LONGEST = 4
 """How many times longer an axis of a picture may be than another: pictures are rarely longer, arrays of sensors are."""
 SMOOTH, ROUGH = 0.8, 0.3
-"""The correlation of neighbours from which an axis is one of space or time (pictures have 0.9), and below which it is
-not: there the data speak against the shape."""
+"""The correlation of neighbours from which an axis is one of space or time, and below which it is none: pixels are
+nearly equal to their neighbours, while the data of an axis of features speak against the shape."""
 LONGER = 16
 """How many times longer than the short axis an axis of smooth values must be to be one of space or time."""
 MOST_ROWS = 64
@@ -54,14 +54,14 @@ class Contradiction:
         site: the call.
         start: the input.
         layout: how it takes the input's axes.
-        alike: the correlation of neighbours along what it takes for channels; None without data.
+        correlation: the correlation of neighbours along what it takes for channels; None without data.
         severity: how sure it is.
     """
 
     site: Site
     start: Site
     layout: Layout
-    alike: float | None
+    correlation: float | None
     severity: Severity
 
 
@@ -82,23 +82,27 @@ def contradicting(context: Context) -> Iterator[Contradiction]:
         if far not in FEW or channels is None or window[0][0 if said == "channels_last" else -1] == 1:
             continue
         measured = context.measurement
-        alike = None if measured is None else neighbours_alike(measured.value(start.path), layout.channels)
-        severity = _severity(start, layout, alike)
+        correlation = (
+            None
+            if measured is None
+            else correlation_of_neighbours(measured.value(start.path), layout.channels)
+        )
+        severity = _severity(start, layout, correlation)
         if severity is not None:
-            yield Contradiction(site, start, layout, alike, severity)
+            yield Contradiction(site, start, layout, correlation, severity)
 
 
-def _severity(start: Site, layout: Layout, alike: float | None) -> Severity | None:
+def _severity(start: Site, layout: Layout, correlation: float | None) -> Severity | None:
     """How sure it is that the channels are on the far axis, whose size is that of channels; None if it is not."""
     far, channels = int(start.shape[layout.far] or 0), int(start.shape[layout.channels] or 0)
     space = [int(start.shape[a] or 0) for a in layout.space]
-    smooth = alike is not None and alike >= SMOOTH and channels >= LONGER * far
+    smooth = correlation is not None and correlation >= SMOOTH and channels >= LONGER * far
     if min([channels, *space]) < SPACE:
         return None
     if not space:  # along one position a window meets nothing but padding
         return "warning" if smooth and far == 1 else "note" if smooth or far == 1 else None
-    if max([channels, *space]) <= ALIKE * min([channels, *space]):
-        return "note" if alike is not None and alike < ROUGH else "warning"
+    if max([channels, *space]) <= LONGEST * min([channels, *space]):
+        return "note" if correlation is not None and correlation < ROUGH else "warning"
     return "note" if smooth else None
 
 
@@ -117,23 +121,23 @@ def against_shape(context: Context) -> Iterator[Finding]:
         seen: dict[str, Any] = {
             "channels_axis": layout.channels, "channels": many, "short_axis": layout.far, "positions": few,
         }  # fmt: skip
-        if found.alike is not None:
-            seen["correlation_along_channels"] = found.alike
+        if found.correlation is not None:
+            seen["correlation_along_channels"] = found.correlation
         said = format_of(site)
         other = "channels_first" if said == "channels_last" else "channels_last"
-        smooth = found.alike is not None and found.alike >= SMOOTH
+        smooth = found.correlation is not None and found.correlation >= SMOOTH
         yield graded(
             found.severity, site.path,
             f"With {said} it takes axis {layout.channels} of {start.path!r} for {many} channels, and its windows go "
             f"along axis {layout.far} of {few}: by its shape {tuple(start.shape[1:])} the input has its channels "
-            "there" + (", and neighbours along the other axis are alike, as pixels or steps are." if smooth else "."),
+            "there" + (", and neighbours on the other axis hardly differ, as pixels or steps do." if smooth else "."),
             f"data_format={other!r} in every layer, or np.moveaxis(x, {layout.far}, {layout.channels}) on the data and "
             "an Input of that shape; then train again.",
             **seen,
         )  # fmt: skip
 
 
-def neighbours_alike(x: Array, axis: int) -> float | None:
+def correlation_of_neighbours(x: Array, axis: int) -> float | None:
     """The correlation of neighbours along an axis, without the rows' means; None if nothing varies."""
     wide = x[np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).round().astype(np.int64)].astype(np.float64)
     wide = np.moveaxis(wide - wide.mean(axis=tuple(range(1, wide.ndim)), keepdims=True), axis, -1)

@@ -18,8 +18,8 @@ from foldnet.passes.narrow import part_of, with_lengths
 from tests.operations.op_cases import PREDICTING, SMALL, UNOPTIMIZED, joined, same_bits
 
 WITH_RULE = [label for label in SMALL if catalogue.rules("region", type(PREDICTING[label].op))]
-WITHOUT = {"Cast", "Gather", "GroupMoments", "Scan"}
-"""They report faults of any element, or use all of them for each."""
+WITHOUT = {"GroupMoments", "Scan"}
+"""They use all elements for each."""
 
 
 def test_every_operation_that_predicts_has_a_rule_or_needs_everything():

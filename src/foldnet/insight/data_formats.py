@@ -21,8 +21,20 @@ def channel_axis(data_format: DataFormat, rank: int) -> int:
     return 1 if data_format == "channels_first" else rank - 1
 
 
-def before(site: Site, by_path: Mapping[str, Site]) -> Iterator[Site]:
-    """The nearest layers before a call that say where their channels are, with the same axes."""
+def _nowhere(site: Site) -> bool:
+    return False
+
+
+def before(
+    site: Site, by_path: Mapping[str, Site], also: Callable[[Site], bool] = _nowhere
+) -> Iterator[Site]:
+    """The nearest layers before a call that say where their channels are, with the same axes.
+
+    Args:
+        site: the call.
+        by_path: all calls.
+        also: which others count.
+    """
     waiting, met = list(site.operands), set[str]()
     while waiting:
         path = waiting.pop()
@@ -30,18 +42,40 @@ def before(site: Site, by_path: Mapping[str, Site]) -> Iterator[Site]:
         if found is None or path in met:
             continue
         met.add(path)
-        if format_of(found) is not None:
+        if format_of(found) is not None or also(found):
             yield found
         elif _keeps_axes(found):
             waiting += found.operands
 
 
-def after(site: Site, readers: Callable[[str], Sequence[Site]]) -> Iterator[Site]:
+def read_by(site: Site, by_path: Mapping[str, Site]) -> Site | None:
+    """The network's input that a call reads, with the same axes and nothing between that looks at several positions."""
+    waiting, met = list(site.operands), set[str]()
+    while waiting:
+        path = waiting.pop()
+        found = by_path.get(path)
+        if found is None or path in met:
+            continue
+        met.add(path)
+        if found.layer.is_input:
+            return found
+        window = found.layer.window
+        if _keeps_axes(found) or (
+            window is not None and max(*window[0], *window[1]) == 1 and not found.layer.specs
+        ):
+            waiting += found.operands
+    return None
+
+
+def after(
+    site: Site, readers: Callable[[str], Sequence[Site]], also: Callable[[Site], bool] = _nowhere
+) -> Iterator[Site]:
     """The nearest layers after a call that say where their channels are, with the same axes.
 
     Args:
         site: the call.
         readers: gives the calls that read the result of a path.
+        also: which others count.
     """
     waiting, met = [*readers(site.path)], set[str]()
     while waiting:
@@ -49,7 +83,7 @@ def after(site: Site, readers: Callable[[str], Sequence[Site]]) -> Iterator[Site
         if found.path in met:
             continue
         met.add(found.path)
-        if format_of(found) is not None:
+        if format_of(found) is not None or also(found):
             yield found
         elif _keeps_axes(found):
             waiting += readers(found.path)
@@ -86,5 +120,10 @@ def _keeps_axes(site: Site) -> bool:
     return (
         same
         and not site.layer.moves_values
-        and (works_on_values or site.layer.joins_inputs or site.layer.normalizes_by is not None)
+        and (
+            works_on_values
+            or site.layer.scales_values
+            or site.layer.joins_inputs
+            or site.layer.normalizes_by is not None
+        )
     )

@@ -42,6 +42,12 @@ class _Pooling(SpatialLayer):
         """Its size and strides."""
         return self.pool_size, self.strides
 
+    def pooled_axes(self, shape: Shape) -> tuple[int, ...]:
+        """Those that one window covers."""
+        after = self.compute_output_shape(shape)
+        pairs = zip(self.axes(shape), self.pool_size, strict=True)
+        return tuple(a for a, size in pairs if after[a] == 1 and 1 < (shape[a] or 0) <= size)
+
     def op(self, shape: Shape) -> Pool:
         """The operation for an input of this shape."""
         return Pool(self.pool, self.axes(shape), self.pool_size, self.strides, self.padding)
@@ -182,6 +188,10 @@ class _GlobalPooling(SpatialLayer):
         super().__init__(**kwargs)
         self.data_format = self.checked("data_format", data_format)
         self.keepdims = keepdims
+
+    def pooled_axes(self, shape: Shape) -> tuple[int, ...]:
+        """The spatial axes."""
+        return self.axes(shape)
 
     def op(self, shape: Shape) -> Reduce:
         """The operation for an input of this shape."""

@@ -196,6 +196,10 @@ class Traits:
         """
         return None
 
+    def pooled_axes(self, shape: Shape) -> tuple[int, ...]:
+        """The axes of an input of this shape that it pools to a single position each, batch axis included."""
+        return ()
+
     def only_trains(self, *input_shapes: Shape) -> str:
         """Why it computes only training steps on inputs of these shapes; "" if it predicts, too."""
         return ""

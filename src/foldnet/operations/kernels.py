@@ -11,7 +11,7 @@ last bit, for strided data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from foldnet.activations import in_order
 from foldnet.arrays import Array
-from foldnet.graph.op import Op
+from foldnet.graph.op import Elementwise, Op
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class StepContext:
     training: bool
     seed: int = 0
     step: int = 0
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What an operation computes of each step and does not show in its result, for tools that look into networks.
+
+    Attributes:
+        values: by name, arrays (rows, ..., steps, units).
+        functions: by the same names, the activations that limit them.
+        counts: which steps count, (rows, ..., steps); None if all do.
+    """
+
+    values: Mapping[str, Array]
+    functions: Mapping[str, Elementwise]
+    counts: Array | None
 
 
 @dataclass(frozen=True)
@@ -43,12 +58,14 @@ class Kernel:
             step; None if they do not change.
         quick: as ``exact``, but the terms of sums may be added in any order, for measurements in float64; None if that
             is not faster. Its result is None if it is not faster for these settings.
+        inside: of the operation and its operands, what it computes on the way; None if the result shows all of it.
     """
 
     exact: Callable[..., Array] | None
     in_step: Callable[..., Array | tuple[Array, ...]] | None = None
     moved: Callable[..., tuple[Array, ...]] | None = None
     quick: Callable[..., Array | None] | None = None
+    inside: Callable[..., Inside] | None = None
 
     def predict(self, op: Op, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
         """The result in float64, rounded once to the working precision."""

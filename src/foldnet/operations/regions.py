@@ -14,7 +14,7 @@ from typing import Any
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Op, Shape
+from foldnet.graph.op import Op, Shape, fused_activation
 from foldnet.operations.catalogue import rules
 
 
@@ -135,6 +135,7 @@ class Part:
             a constant that stays as it is, and for data of which nothing is needed.
         then: an operation on the result of ``op``; None for none.
         spare: whether positions of the first operand after its region do not matter, if the result has the same shape.
+        touches: for each operand the positions that what was asked for depends on, if ``op`` takes more than these.
     """
 
     region: Region
@@ -142,6 +143,26 @@ class Part:
     operands: tuple[Region | None, ...]
     then: Op | None = None
     spare: bool = False
+    touches: tuple[Region | None, ...] | None = None
+
+
+class Whole(str):
+    """Why an operation computes all of its result whatever part is asked for, and which positions the part depends on.
+
+    Attributes:
+        touches: for each operand the region that the part depends on; None for a constant, and for data of which it
+            depends on nothing.
+    """
+
+    __slots__ = ("touches",)
+
+    touches: tuple[Region | None, ...]
+
+    def __new__(cls, reason: str, *touches: Region | None) -> Whole:
+        """The reason as a text, with the regions."""
+        found = super().__new__(cls, reason)
+        found.touches = touches
+        return found
 
 
 @dataclass(frozen=True)
@@ -171,12 +192,35 @@ class Values:
 
 
 Rule = Callable[[Values, Node[Any], Region], Part | str]
-"""How a node of an operation computes a region of its result; or, as text, why it has to compute all of it."""
+"""How a node of an operation computes a region of its result; or, as text, why it has to compute all of it.
+
+The text is a ``Whole`` where the positions that a region depends on are known all the same.
+"""
 
 
 def rule_of(op: Op) -> Rule | None:
     """The rule of an operation; None if there is none, so that it computes all of its result from all operands."""
     return rules("region", type(op))
+
+
+def touched(values: Values, node: Node[Any], region: Region) -> tuple[Region | None, ...]:
+    """For each operand the positions that a region of a result depends on; None for a constant and for nothing.
+
+    Where an operation does not say, these are all positions.
+    """
+    everywhere = tuple(
+        None if values.array(v) is not None else everything(values.shape(v)) for v in node.inputs
+    )
+    rule, activation = rule_of(node.op), fused_activation(node.op)
+    if rule is None or node.others or (activation is not None and activation.function is not None):
+        return everywhere
+    found = rule(values, node, region)
+    if isinstance(found, Part):
+        return tuple(
+            None if values.array(v) is not None else needed
+            for v, needed in zip(node.inputs, found.touches or found.operands, strict=True)
+        )
+    return found.touches if isinstance(found, Whole) else everywhere
 
 
 def widened(region: Region, axes: Iterable[int]) -> Region:

@@ -26,7 +26,6 @@ from tests.insight.doctor.doctor_sick import (
     far,
     formats,
     hard,
-    hard_states,
     images,
     old,
     output,
@@ -49,9 +48,10 @@ from tests.insight.doctor.doctor_sick import (
     words,
 )
 from tests.insight.doctor.doctor_unit_networks import COPIED, UNTOUCHED
+from tests.insight.doctor.doctor_windows_cases import WINDOWS
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
-CASES = OF_LABELS | OF_OVERFIT | {
+CASES = OF_LABELS | OF_OVERFIT | WINDOWS | {
     "not-finite": [
         (lambda: put(block(), "bn", moving_variance=np.nan), "error"),
         (lambda: put(block(), "d", kernel=np.inf), "error"),
@@ -193,6 +193,15 @@ CASES = OF_LABELS | OF_OVERFIT | {
         (lambda: convolved(B(axis=2, name="bn")), "warning"),
         (lambda: convolved(B(axis=[2, 3], name="bn"), "channels_first"), "warning"),
         (lambda: stack(B(axis=[1, 2, 3]), layers.Conv2D(3, 2), layers.Flatten(), D(1), shape=(4, 4, 2)), "note"),
+        (lambda: stack(D(4), B(axis=[1, 2]), layers.LSTM(3), D(1), shape=(5, 4)), "warning"),
+        (lambda: stack(layers.GRU(3, return_sequences=True), B(axis=[1, 2]), D(1), shape=(5, 4)), "warning"),
+        (lambda: stack(B(axis=[1, 2]), layers.Bidirectional(layers.GRU(3)), D(1), shape=(5, 4)), "note"),
+        (lambda: convolved(layers.LayerNormalization(axis=[1, 2, 3])), "note"),
+        (lambda: convolved(layers.LayerNormalization(axis=[1, 2]), "channels_first"), "note"),
+        (lambda: convolved(layers.LayerNormalization()), None),
+        (lambda: convolved(layers.GroupNormalization(3)), None),
+        (lambda: convolved(layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False)), None),
+        (lambda: stack(D(4), B(), layers.LSTM(3), D(1), shape=(5, 4)), None),
         (lambda: convolved(B(axis=[3], name="bn")), None),
         (lambda: convolved(B(axis=1, name="bn"), "channels_first"), None),
         (lambda: stack(D(4), B(axis=[1, 2]), layers.Flatten(), D(1), shape=(3, 4)), None),
@@ -281,9 +290,6 @@ CASES = OF_LABELS | OF_OVERFIT | {
     "saturated-units": [
         (lambda: with_x(*hard(500)), "warning"), (lambda: with_x(*hard(500, "sigmoid")), "warning"),
         (lambda: with_x(*hard(2)), None),
-        (lambda: hard_states(layers.SimpleRNN(3), 500), "warning"),
-        (lambda: hard_states(layers.GRU(3, return_sequences=True), 2), None),
-        (lambda: hard_states(layers.LSTM(3), 2), None),
     ],
     "input-scale": [
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 200), "warning"),

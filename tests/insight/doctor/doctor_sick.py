@@ -265,11 +265,3 @@ def dead_channels(count, said, apart=False):
         return with_x(put(settled(stack(*parts, layers.Flatten(), D(1), shape=shape), x), "bn", beta=off), x)
     conv = layers.Conv2D(4, 3, data_format=said, activation="relu", name="d")
     return with_x(put(stack(conv, layers.Flatten(), D(1), shape=shape), "d", bias=off), x)
-
-
-def hard_states(layer, size):
-    """A recurrent layer whose states are at their limits, if its kernel is large."""
-    x = np.random.default_rng(9).normal(size=(60, 5, 4)).astype(np.float32)
-    model = stack(layer, D(1), shape=(5, 4))
-    layer.set_weights([w * size for w in layer.get_weights()])
-    return with_x(model, x)

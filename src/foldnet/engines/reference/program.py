@@ -14,7 +14,7 @@ from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
 from foldnet.literals import Precision
 from foldnet.operations import catalogue
-from foldnet.operations.kernels import Kernel
+from foldnet.operations.kernels import Inside, Kernel
 from foldnet.operations.structure.numpy import to_index
 
 FLOAT64 = np.dtype(np.float64)
@@ -35,6 +35,16 @@ class Step:
     @cached_property
     def _kernel(self) -> Kernel:
         return catalogue.find("numpy", self.node.op)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether its result shows all that it computes; see ``inside``."""
+        return self._kernel.inside is None
+
+    def inside(self, operands: Sequence[Array]) -> Inside:
+        """What it computes on the way to its result, in float64."""
+        assert self._kernel.inside is not None
+        return self._kernel.inside(self.node.op, *operands)
 
     def run(self, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
         """The result, rounded once to the working precision.

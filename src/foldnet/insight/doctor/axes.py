@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.channel_shapes import contradicting
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.registry import FILE, Check
@@ -17,8 +18,11 @@ from foldnet.layers.normalization import BatchNormalization
 
 def data_format(context: Context) -> Iterator[Finding]:
     """axis=-1 among layers with channels_first, or axis=1 among layers with channels_last."""
+    wrong = {found.site.path for found in contradicting(context)}  # the matter of channels-and-shape
     for site, layer, kept in _single(context):
         for neighbour in _neighbours(context, site):
+            if neighbour.path in wrong:
+                continue
             said = getattr(neighbour.layer, "data_format", None)
             # Flatten stores channels_last by default, so it is no evidence.
             if said is None or (said == "channels_last" and neighbour.layer.moves_values):

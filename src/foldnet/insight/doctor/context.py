@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.errors import FoldnetError, UnsupportedError
+from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.graph.free_axes import free_axes
+from foldnet.graph.graph import Graph, bind
 from foldnet.insight.doctor.history import own_history, read_history, read_validation
 from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
+from foldnet.lowering.lower import Normalized, lower_and_note
 from foldnet.naming import snake_case
 from foldnet.network import Network
 
@@ -174,6 +177,33 @@ class Context:
         return {}
 
     # -- data -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def lowered(self) -> tuple[Graph, list[Normalized]]:
+        """The network as a prediction program before any pass, and its calls of BatchNormalization.
+
+        Raises:
+            UnsupportedError: the network cannot be computed.
+        """
+        return lower_and_note(self.network)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """The same program with the sizes of the data where the network leaves them free; None if there is none."""
+        try:
+            graph = self.lowered[0]
+            if not free_axes(graph):
+                return graph
+            return None if self.measurement is None else bind(graph, self.measurement.input_shapes)
+        except (ConfigError, UnsupportedError):
+            return None
+
+    @cached_property
+    def value_names(self) -> Mapping[str, str]:
+        """By what calls read, paths of calls and names of inputs, the values of the program."""
+        graph = self.lowered[0]
+        inputs = zip((t.name for t in self.network.inputs), graph.inputs, strict=True)
+        return {**dict(inputs), **graph.layer_outputs}
 
     @cached_property
     def measurement(self) -> Measurement | None:

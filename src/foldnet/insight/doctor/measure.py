@@ -7,7 +7,7 @@ comes from the corrected earlier layers, as it would if the statistics were righ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -24,8 +24,9 @@ from foldnet.insight.normalizations import channels_of
 from foldnet.insight.rows import read_rows
 from foldnet.insight.statistics.moments import Moments
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.lowering.lower import Normalized, lower_and_note
+from foldnet.lowering.lower import Normalized
 from foldnet.operations import catalogue
+from foldnet.operations.kernels import Inside
 from foldnet.passes.costs import bound_to
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Measurement:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._graph, calls = lower_and_note(context.network)
+        self._graph, calls = context.lowered
         self._steps = [Step(self._graph, node) for node in self._graph.nodes]  # those of masks, too
         inputs = read_rows(self._graph, context.x)
         usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
@@ -87,12 +88,24 @@ class Measurement:
         self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()), _most_rows(self._graph, inputs))]
         self._inputs = [a[self.picked] for a in inputs]
         self.rows = len(self.picked)
-        self._names = {
-            **dict(zip((t.name for t in context.network.inputs), self._graph.inputs, strict=True)),
-            **self._graph.layer_outputs,
-        }
+        self._names = context.value_names
         self._calls = {call.path: call for call in calls}
         self._drifts: dict[str, Drift] = {}
+
+    @property
+    def input_shapes(self) -> list[tuple[int | None, ...]]:
+        """The shape of a batch for each input, with the sizes of the data."""
+        return [(None, *a.shape[1:]) for a in self._inputs]
+
+    @property
+    def inputs(self) -> dict[str, Array]:
+        """The rows of each input, by its name in the program."""
+        return dict(zip(self._graph.inputs, self._inputs, strict=True))
+
+    @property
+    def rows_differ(self) -> bool:
+        """Whether there are two different rows."""
+        return any(bool((a != a[:1]).any()) for a in self._inputs)
 
     @cached_property
     def distinct(self) -> int:
@@ -161,21 +174,25 @@ class Measurement:
             return None
         return row_losses(setting, targets[self.picked], self.outputs(values)[0])
 
+    def insides(self, rows: Array) -> Iterator[tuple[str, Inside]]:
+        """By the path of its call, what each operation with hidden values computes of some rows."""
+        for step in self._steps:
+            if not step.shows_all:
+                graph = self._graph
+                operands = [
+                    self.stored[v] if v in graph.constants else self.stored[v][rows] for v in step.node.inputs
+                ]
+                yield step.node.layer, step.inside(operands)
+
     # -- computing ------------------------------------------------------------------------------------------
 
     def _run(self, corrected: Collection[str]) -> dict[str, Array]:
-        values = {
-            k: v if v.dtype.kind in "iub" else v.astype(np.float64) for k, v in self._graph.constants.items()
-        }
-        values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
         chosen = {call.output: call for path, call in self._calls.items() if path in corrected}
-        with np.errstate(all="ignore"):
-            for step in self._steps:
-                node = step.node
-                values[node.output] = step.measure([values[v] for v in node.inputs])
-                if node.output in chosen:
-                    values[node.output] = self._normalized(chosen[node.output], values)
-        return values
+
+        def instead(name: str, values: Mapping[str, Array]) -> Array | None:
+            return self._normalized(chosen[name], values) if name in chosen else None
+
+        return computed(self._graph, self._steps, self._inputs, instead)
 
     def drift(self, path: str) -> Drift:
         """How a normalization's statistics differ from those of the rows, as the stored statistics before it are."""
@@ -205,6 +222,32 @@ def row_losses(setting: LossSetting, y_true: Array, y_pred: Array) -> Array | No
     if values.ndim == 0 or len(values) != len(y_pred):
         return None
     return np.asarray(values.reshape(len(values), -1).mean(axis=1))
+
+
+def computed(
+    graph: Graph,
+    steps: Sequence[Step],
+    inputs: Sequence[Array],
+    instead: Callable[[str, Mapping[str, Array]], Array | None] = lambda name, values: None,
+) -> dict[str, Array]:
+    """Every value of a graph in float64, with sums in the fastest order.
+
+    Args:
+        graph: to compute.
+        steps: of its nodes.
+        inputs: a batch for each of its inputs.
+        instead: of a value's name and the values so far, what to take in its place; None for itself.
+    """
+    values = {k: v if v.dtype.kind in "iub" else v.astype(np.float64) for k, v in graph.constants.items()}
+    values.update(zip(graph.inputs, _widened(graph, inputs), strict=True))
+    with np.errstate(all="ignore"):
+        for step in steps:
+            node = step.node
+            values[node.output] = step.measure([values[v] for v in node.inputs])
+            other = instead(node.output, values)
+            if other is not None:
+                values[node.output] = other
+    return values
 
 
 def _drift(call: Normalized, values: Mapping[str, Array]) -> Drift:

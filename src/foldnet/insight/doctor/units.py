@@ -11,19 +11,9 @@ from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, Check
 from foldnet.insight.doctor.unit_values import ENOUGH, by_unit, constant_after, units_axis, unless_it_works
-from foldnet.layers.base import Layer
-from foldnet.layers.core import named_activation
-from foldnet.layers.traits import Ending
 
 SATURATING = ("sigmoid", "tanh", "softsign")
 """Activations that approach both their limits and are flat there."""
-
-
-def _bends(layer: Layer) -> Ending | None:
-    """The activation that a layer's results are limited by; of a recurrent layer that of its states."""
-    if layer.is_recurrent and hasattr(layer, "activation"):
-        return named_activation(layer.activation)
-    return layer.ends_with
 
 
 def saturated(context: Context) -> Iterator[Finding]:
@@ -34,7 +24,7 @@ def saturated(context: Context) -> Iterator[Finding]:
     ends = {p.path for p in context.outputs}
     same: set[str] = set()
     for site in context.sites:
-        activation = _bends(site.layer)
+        activation = site.layer.ends_with
         if activation is None or activation[0] not in SATURATING or site.path in ends | same:
             continue
         low, high = value_range(activation)

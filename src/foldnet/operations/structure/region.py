@@ -6,9 +6,11 @@ from math import prod
 
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op, Shape
-from foldnet.operations.regions import ALL, Part, Region, Rule, Span, Values, between, span_of, widened
+from foldnet.operations.regions import ALL, Part, Region, Rule, Span, Values, Whole, between, span_of, widened
 from foldnet.operations.structure.op import (
+    Cast,
     Concatenate,
+    Gather,
     Identity,
     OneHot,
     Pick,
@@ -154,7 +156,17 @@ def kept_axes(old: Shape, new: Shape) -> dict[int, int]:
     return {axis: before[key] for key, axis in ends(new).items() if key in before}
 
 
+def _looked_up(values: Values, node: Node[Gather], region: Region) -> Whole:
+    return Whole(f"it reports {node.op.fault} wherever there is one", region[:-1], None)
+
+
+def _cast(values: Values, node: Node[Cast], region: Region) -> Whole:
+    return Whole(f"it reports {node.op.fault} wherever there is one", region)
+
+
 RULES: dict[type[Op], Rule] = {
+    Gather: _looked_up,
+    Cast: _cast,
     Identity: _same,
     Slice: _sliced,
     Pick: _picked,

@@ -7,7 +7,7 @@ from math import gcd
 
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
-from foldnet.operations.regions import ALL, Part, Region, Rule, Span, Values, between, span_of, widened
+from foldnet.operations.regions import ALL, Part, Region, Rule, Span, Values, Whole, between, span_of, widened
 from foldnet.operations.structure.op import Slice
 from foldnet.operations.windows.op import Conv, ConvTranspose, Pad, PadSame, Pool, reach, same_padding
 
@@ -94,7 +94,7 @@ def _pool(values: Values, node: Node[Pool], region: Region) -> Part | str:
         operand[axis - 1] = own
         strides.append(step)
     if padded and not as_same:
-        return "windows at one end have padding, and those at the other have not"
+        return Whole("windows at one end have padding, and those at the other have not", tuple(operand))
     own_op = replace(op, strides=tuple(strides), padding="same" if padded else "valid")
     return Part(region, own_op, (tuple(operand),), spare=not padded)
 

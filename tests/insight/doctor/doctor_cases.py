@@ -12,6 +12,7 @@ from tests.insight.doctor.doctor_networks import D, rows, settled, stack
 from tests.insight.doctor.doctor_overfit import CASES as OF_OVERFIT
 from tests.insight.doctor.doctor_sick import (
     PLACES,
+    TWO_CONVOLUTIONS,
     B,
     after,
     averaged,
@@ -268,6 +269,7 @@ CASES = OF_LABELS | OF_OVERFIT | WINDOWS | {
         (lambda: stack(D(8), layers.Dropout(0.1), B(), layers.Activation("linear"), D(3)), "warning"),
         (lambda: stack(D(8, activation="relu"), D(2), D(3)), None),
         (lambda: stack(D(8), layers.ReLU(), D(3)), None),
+        *TWO_CONVOLUTIONS,
     ],
     "layer-never-added": [
         (lambda: Context(block(), script=script("layers.BatchNormalization()")), "warning"),
@@ -299,6 +301,7 @@ CASES = OF_LABELS | OF_OVERFIT | WINDOWS | {
         (lambda: with_x(settled(stack(B(), D(1)), rows()), rows(29) * 60 + 100), None),
         (lambda: with_x(settled(stack(B(), D(1)), rows()), rows() * 60 + 100), "error"),
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows()), "error"),
+        (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 0), "error"),
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 5), None),
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows(seed=7) * 60 + 100), None),
     ],

@@ -265,3 +265,29 @@ def dead_channels(count, said, apart=False):
         return with_x(put(settled(stack(*parts, layers.Flatten(), D(1), shape=shape), x), "bn", beta=off), x)
     conv = layers.Conv2D(4, 3, data_format=said, activation="relu", name="d")
     return with_x(put(stack(conv, layers.Flatten(), D(1), shape=shape), "d", bias=off), x)
+
+
+def windows(*parts):
+    return lambda: stack(*(part() for part in parts), shape=(9, 9, 3))
+
+
+def _read_twice(x):
+    """A first convolution that is read by a branch and past it."""
+    y = layers.Conv2D(8, 3, padding="same")(x)
+    return layers.Add()([y, layers.Conv2D(8, 3, padding="same", activation="relu")(y)])
+
+
+def _conv(filters, window, **settings):
+    return lambda: layers.Conv2D(filters, window, **settings)
+
+
+TWO_CONVOLUTIONS = [
+    (windows(_conv(8, 3), B, _conv(8, 3)), "warning"),
+    (windows(_conv(8, 3), _conv(8, 1)), "warning"),
+    (windows(_conv(8, 3), layers.ReLU, _conv(8, 3)), None),
+    (windows(_conv(8, (3, 1)), _conv(8, (1, 3))), None),
+    (windows(_conv(2, 1), _conv(8, 3)), None),
+    (windows(_conv(9, 3, groups=3), _conv(9, 1)), None),
+    (lambda: functional((9, 9, 3), _read_twice), None),
+]
+"""Convolutions one after the other: without an activation between them, and those that are meant so."""

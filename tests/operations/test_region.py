@@ -11,7 +11,7 @@ from foldnet.operations import catalogue
 from foldnet.operations.along.op import Glu, GroupMoments, Softmax
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.matrix.op import Dense
-from foldnet.operations.regions import ALL, Part, Span, between, everything, hull, span_of, within
+from foldnet.operations.regions import ALL, Part, Span, between, everything, hull, span_of, touched, within
 from foldnet.operations.structure.op import Cast, Concatenate, Gather, Reshape, Slice, Stretch
 from foldnet.operations.windows.op import Conv, ConvTranspose, Pad, PadSame, Pool
 from foldnet.passes.narrow import part_of, with_lengths
@@ -132,6 +132,28 @@ def test_most_regions_of_most_cases_are_cut():
         asked += 1
         cut += isinstance(part, Part)
     assert cut > 0.9 * asked
+
+
+@pytest.mark.parametrize("label", WITH_RULE)
+def test_a_region_depends_on_nothing_but_what_it_touches(label):
+    case = PREDICTING[label]
+    graph = case.graph(fixed=True)
+    values, (node,) = with_lengths(graph), graph.nodes
+    given, other = case.data(3, 0), case.data(3, 1)
+    whole = ReferenceProgram(graph).run(given)[0]
+    rng = np.random.default_rng(4)
+    for _ in range(3):
+        region = some_region(rng, graph.types[node.output].shape)
+        needed = dict(zip(node.inputs, touched(values, node, region), strict=True))
+        mixed = []
+        for name, right, wrong in zip(graph.inputs, given, other, strict=True):
+            mixed.append(wrong.copy())
+            if needed[name] is not None:
+                at = tuple(
+                    slice(s.before, n - s.after) for n, s in zip(right.shape[1:], needed[name], strict=True)
+                )
+                mixed[-1][(slice(None), *at)] = right[(slice(None), *at)]
+        assert same_bits(taken(ReferenceProgram(graph).run(mixed)[0], region), taken(whole, region)), region
 
 
 # -- exact parts, and near misses --------------------------------------------------------------------------------

@@ -125,6 +125,16 @@ def test_measurements_add_in_any_order():
     np.testing.assert_allclose(measured(Softmax(1), x).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("label", [k for k, case in PREDICTING.items() if find("numpy", case.op).quick])
+def test_a_quick_result_is_the_exact_one_but_for_rounding(label):
+    graph = PREDICTING[label].graph(fixed=True)
+    given = PREDICTING[label].data(3, 0)
+    values = ReferenceProgram(graph).values(given)
+    (node,) = graph.nodes
+    found = Step(graph, node).measure([values[v] for v in node.inputs])
+    np.testing.assert_allclose(found, values[node.output], rtol=1e-12, atol=1e-12)
+
+
 def test_what_weighs_adds_up_to_1():
     """In all of its cases; what does not weigh adds up to something else in some."""
     adds_up = {}

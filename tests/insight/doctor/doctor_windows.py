@@ -84,6 +84,20 @@ def gated(layer, size=1.0, parts=(), value=0.0, x=None, count=None):
     return Context(network, x)
 
 
+def events(rarely):
+    """A GRU that takes a step in only at events, of which there is one in each row, or none."""
+    x = sequences(steps=60)
+    x[..., 3] = 0
+    if rarely:
+        x[np.arange(60), np.random.default_rng(0).integers(0, 60, 60), 3] = 1
+    gru = layers.GRU(8)
+    context = gated(gru, x=x, parts=[0], value=10)
+    kernel, recurrent, bias = gru.get_weights()
+    kernel[:, :8] = np.array([0, 0, 0, -40])[:, None]
+    gru.set_weights([kernel, recurrent * 0.1, bias])
+    return context
+
+
 def padded_steps(seed=9):
     """Sequences of one to ten steps, then zeros, and a Masking."""
     x = sequences(seed=seed)

@@ -4,6 +4,7 @@ from foldnet import layers
 from tests.insight.doctor.doctor_networks import D, stack
 from tests.insight.doctor.doctor_windows import (
     branches,
+    events,
     flat_at_the_end,
     followed,
     gated,
@@ -95,6 +96,7 @@ WINDOWS = {
         (lambda: gated(layers.RNN([layers.LSTMCell(4), layers.GRUCell(4)]), 3000), "warning"),
         (lambda: gated(layers.LSTM(8), parts=[1], value=-40, count=5), "warning"),
         (lambda: gated(layers.LSTM(8), parts=[1], value=-40, count=4), None),
+        (lambda: events(rarely=False), "error"), (lambda: events(rarely=True), None),
         (lambda: gated(layers.LSTM(8)), None),
         (lambda: gated(layers.LSTM(8), parts=[1], value=40), None),  # it remembers everything
         (lambda: gated(layers.GRU(8), parts=[0], value=-40), None),  # the candidate sees the old state

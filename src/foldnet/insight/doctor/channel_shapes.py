@@ -22,7 +22,7 @@ SPACE = 8
 """The fewest positions of an axis that is taken for one of space: sensors and short windows have fewer."""
 LONGEST = 4
 """How many times longer an axis of a picture may be than another: pictures are rarely longer, arrays of sensors are."""
-SMOOTH, ROUGH = 0.8, 0.3
+SMOOTH, ROUGH = 0.7, 0.3
 """The correlation of neighbours from which an axis is one of space or time, and below which it is none: pixels are
 nearly equal to their neighbours, while the data of an axis of features speak against the shape."""
 LONGER = 16

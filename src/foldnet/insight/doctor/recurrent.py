@@ -21,8 +21,8 @@ FEWEST, MOST = 30, 256
 NEAR = 0.01
 """How near to a limit counts as at it, as a share of the range: there a sigmoid's slope is below 4 % of its largest."""
 NEARLY_ALL = 0.95
-"""On how many of all steps a unit must be at a limit. Trained gates are there often, to keep a state or to drop it at
-certain steps, but rarely at every step of every row."""
+"""On how many of all steps a unit must be at a limit; for a gate that closes, in how many rows at every step: a gate
+that opens at rare events is closed on most steps, and does what it should."""
 MOST_UNITS = 0.5
 """Single units like that are usual, in networks at their start as well as in trained ones."""
 FEWEST_UNITS = 3
@@ -37,6 +37,7 @@ class _Fault:
         key: the name of the number of such units.
         said: after "of n units".
         so: what follows from it.
+        where: on what nearly all of which it is so.
         remedy: what to do.
     """
 
@@ -44,17 +45,24 @@ class _Fault:
     said: str
     so: str
     remedy: str
+    where: str = "at every step of more than {share:.0%} of the rows"
 
 
+_ON_STEPS = "on more than {share:.0%} of the steps"
 _SMALLER = "Scale the inputs, use smaller kernels, a smaller learning rate or clipnorm; then train again."
 _STATES = _Fault(
     "states_at_limits",
     "have states at a limit of their activation",
     "they work as switches, and stop learning",
     _SMALLER,
+    _ON_STEPS,
 )
 _SWITCHES = _Fault(
-    "gates_at_limits", "have their gates at 0 or 1", "they work as switches, and stop learning", _SMALLER
+    "gates_at_limits",
+    "have their gates at 0 or 1",
+    "they work as switches, and stop learning",
+    _SMALLER,
+    _ON_STEPS,
 )
 _FORGETS = _Fault(
     "forgets_all",
@@ -97,7 +105,7 @@ def _of_layer(path: str, insides: Sequence[Inside], rows_differ: bool) -> Iterat
     seen: dict[str, Any] = {fault.key: n for fault, n in units.items() if n}
     yield graded(
         "error" if still else "warning", path,
-        f"{units[worst]} of {count} units {worst.said} on more than {NEARLY_ALL:.0%} of the steps"
+        f"{units[worst]} of {count} units {worst.said} {worst.where.format(share=NEARLY_ALL)}"
         + (", and the states are the same for every row." if still else f": {worst.so}."),
         worst.remedy,
         units=count, steps=steps, **seen,
@@ -111,18 +119,18 @@ def _faults(inside: Inside) -> Mapping[_Fault, Array]:
     found[_STATES] = _share(inside, low["state"] | high["state"]) > NEARLY_ALL
     for name, fault in (("input gate", _TAKES_NOTHING), ("output gate", _GIVES_NOTHING)):
         if name in low:
-            found[fault] = _share(inside, low[name]) > NEARLY_ALL
+            found[fault] = _always(inside, low[name]) > NEARLY_ALL
     if "update gate" in high:
-        found[_TAKES_NOTHING] = _share(inside, high["update gate"]) > NEARLY_ALL
+        found[_TAKES_NOTHING] = _always(inside, high["update gate"]) > NEARLY_ALL
     gates = [name for name in low if name.endswith("gate")]
     if gates:
         shares = [_share(inside, low[name] | high[name]) for name in gates]
         found[_SWITCHES] = np.mean(shares, axis=0) > NEARLY_ALL
     if inside.values["state"].shape[-2] > 1:
         if "forget gate" in low:
-            found[_FORGETS] = _share(inside, low["forget gate"]) > NEARLY_ALL
+            found[_FORGETS] = _always(inside, low["forget gate"]) > NEARLY_ALL
         elif "update gate" in low:  # a GRU's candidate sees the old state through its reset gate
-            found[_FORGETS] = _share(inside, low["update gate"] & low["reset gate"]) > NEARLY_ALL
+            found[_FORGETS] = _always(inside, low["update gate"] & low["reset gate"]) > NEARLY_ALL
     return found
 
 
@@ -150,6 +158,14 @@ def _share(inside: Inside, stuck: Array) -> Array:
     if inside.counts is not None:
         flat = flat[inside.counts.reshape(-1)]
     return np.asarray(flat.mean(axis=0)) if len(flat) else np.zeros(stuck.shape[-1])
+
+
+def _always(inside: Inside, stuck: Array) -> Array:
+    """For each unit the share of the rows with steps that count in which it is so at all of these."""
+    if inside.counts is None:
+        return np.asarray(stuck.all(axis=-2).reshape(-1, stuck.shape[-1]).mean(axis=0))
+    rows = np.asarray((stuck | ~inside.counts[..., None]).all(axis=-2))[inside.counts.any(axis=-1)]
+    return np.asarray(rows.mean(axis=0)) if len(rows) else np.zeros(stuck.shape[-1])
 
 
 def _output(inside: Inside) -> Array:

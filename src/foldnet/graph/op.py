@@ -96,6 +96,9 @@ class Op:
         has_positions: whether a training step has values of many positions for a row, which suits few rows at a time.
         one_by_one: whether compiled predictions with it compute their rows one by one, never several side by side.
         fault: short text for what may be wrong with the data; ``""`` if nothing can be.
+        tells_training: whether only training steps need its first operand.
+        chooses: whether its first operand tells for each row which of the others it takes, so that a training step need
+            not compute those that no row takes.
     """
 
     data: ClassVar[int | None] = 1
@@ -116,6 +119,8 @@ class Op:
     fault: ClassVar[str] = ""
     moves: ClassVar[int] = 0
     as_found: ClassVar[bool] = False
+    tells_training: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
 
     @property
     def takes_over(self) -> Sequence[tuple[int, int]]:

@@ -21,6 +21,7 @@ from foldnet.graph.op import INT
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.operations.kernels import StepContext
+from foldnet.passes.guards import in_evaluation
 from foldnet.optional_inputs import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
@@ -116,7 +117,7 @@ class PythonMetrics:
             self._graph = b.build(lower_into(b, self.network, absent=rows.absent))
             self._absent = rows.absent
             self._names = b.variables
-        graph = self._graph
+        graph = self._graph if training else in_evaluation(self._graph)
         values = {k: v if v.dtype.kind in "iu" else v.astype(np.float32) for k, v in graph.constants.items()}
         for name, (layer, weight) in self._names.items():
             if name in values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, assert_never
 
@@ -17,8 +17,10 @@ from foldnet.graph.training import ClipKind, Constraint, TrainingProgram, Variab
 from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
+from foldnet.operations.chance.numpy import taken
 from foldnet.operations.kernels import StepContext
 from foldnet.passes.differentiate import Differentiated, differentiate
+from foldnet.passes.guards import Condition, Guard, Taken, guards, in_evaluation
 
 
 def forward(
@@ -26,24 +28,42 @@ def forward(
     values: dict[str, Array],
     context: StepContext,
     dtype: np.dtype[Any],
-    nodes: Sequence[Node[Op]] | None = None,
+    needed: Mapping[str, Guard] | None = None,
 ) -> dict[str, Array]:
-    """Compute the values of the nodes, by default of all, into ``values``, which holds inputs and constants already.
+    """Compute the values of a program into ``values``, which holds inputs and constants already.
+
+    Args:
+        graph: of the program; for evaluation as ``in_evaluation`` gives it, so that nothing idle is computed.
+        values: by name.
+        context: of the step.
+        dtype: working precision.
+        needed: when the nodes are needed, if it is known; what no row takes is not computed.
 
     Returns:
         In a training step, the moving statistics after it, by the names of the constants. A layer that is called
         twice updates them twice; its second call reads the result of the first.
     """
     now: dict[str, Array] = {}
-    for node in graph.nodes if nodes is None else nodes:
+    if needed is None:
+        needed = guards(graph)
+    for node in graph.nodes:
+        if not all(_holds(condition, values) for condition in needed[node.output]):
+            continue
         for name in () if node.op.as_found else now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
-        operands = [values.get(_found(node, v), values[v]) for v in node.inputs]
+        operands = [values.get(_found(node, v), values.get(v)) for v in node.inputs]
         kernel = catalogue.find("numpy", node.op)
         values.update(zip(node.outputs, kernel.train(node.op, context, operands, dtype), strict=True))
         if context.training and kernel.moved is not None:
             now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)
     return now
+
+
+def _holds(condition: Condition, values: Mapping[str, Array]) -> bool:
+    """Whether some row takes the value; what training steps need is looked at by whoever gives the graph."""
+    if not isinstance(condition, Taken):
+        return True
+    return bool((taken(values[condition.which], condition.count) == condition.number).any())
 
 
 def _found(node: Node[Op], name: str) -> str:
@@ -72,6 +92,15 @@ class ReferenceTraining:
     @cached_property
     def _differentiated(self) -> Differentiated:
         return differentiate(self.program)
+
+    @cached_property
+    def _needed(self) -> Mapping[str, Guard]:
+        return guards(self._differentiated.graph, self._differentiated.forward)
+
+    @cached_property
+    def _judging(self) -> Graph:
+        """What evaluation computes."""
+        return in_evaluation(self.program.graph)
 
     def fit(
         self,
@@ -127,7 +156,7 @@ class ReferenceTraining:
         for start in range(0, data.rows, batch_size):
             values = self._values(state, [a[start : start + batch_size] for a in data.arrays])
             with np.errstate(all="ignore"):
-                forward(self.program.graph, values, StepContext(training=False), self.dtype)
+                forward(self._judging, values, StepContext(training=False), self.dtype)
             sums.add(values, self._regularization(state))
         return sums
 
@@ -159,7 +188,7 @@ class ReferenceTraining:
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         values = self._values(state, rows)
         d = self._differentiated
-        now = forward(d.graph, values, context, self.dtype)
+        now = forward(d.graph, values, context, self.dtype, self._needed)
         trainable = [v for v in self.program.variables if v.trainable]
         gradients = {
             v.name: values[d.gradients[v.name]] if v.name in d.gradients else np.zeros_like(values[v.name])

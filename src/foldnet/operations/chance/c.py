@@ -8,7 +8,7 @@ from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.writer import Rule
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
-from foldnet.operations.chance.op import Draw, InTraining
+from foldnet.operations.chance.op import Choose, ChosenGradient, Draw, InTraining
 
 
 def draw(e: StepWriter, node: Node[Draw]) -> None:
@@ -31,4 +31,31 @@ def in_training(e: StepWriter, node: Node[InTraining]) -> None:
     e.nest(shape, operands, lambda y, a, b: f"{y} = TRAINING ? {a} : {b};")
 
 
-RULES: dict[type[Op], Rule] = {Draw: draw, InTraining: in_training}
+def choose(e: StepWriter, node: Node[Choose]) -> None:
+    """By a function, whose threads share the elements."""
+    which, *values = (e.place(v) for v in node.inputs)
+    size = e.size(node.output)
+    given = f"{which}, {e.place(node.output)}, R, LOW({size}), HIGH({size})"
+    e.add("{", f"const float *const values[] = {{{', '.join(values)}}};")
+    e.add(f"choose_values(values, {len(values)}, {given});", "}")
+    e.wait()
+
+
+def chosen_gradient(e: StepWriter, node: Node[ChosenGradient]) -> None:
+    """Where the row's number is the value's."""
+    k, last = node.op.number, node.op.count - 1
+    least = f"{{0}} >= {k}.0f" if k else "1"
+    most = f"!({{0}} >= {k + 1}.0f)" if k < last else "1"
+    test = f"{least} && {most}"
+    shape = e.shape(node.output)
+    which, g = node.inputs
+    operands = [e.write(node.output), e.spread(which, shape), e.read(g)]
+    e.nest(shape, operands, lambda y, n, x: f"{y} = {test.format(n)} ? {x} : 0.0f;")
+
+
+RULES: dict[type[Op], Rule] = {
+    Choose: choose,
+    ChosenGradient: chosen_gradient,
+    Draw: draw,
+    InTraining: in_training,
+}

@@ -8,7 +8,7 @@ from typing import get_args
 
 from foldnet.graph.op import Op, Row
 from foldnet.operations.cases import Case, rows
-from foldnet.operations.chance.op import Distribution, Draw, InTraining
+from foldnet.operations.chance.op import Choose, Distribution, Draw, InTraining
 
 _KINDS: tuple[Distribution, ...] = get_args(Distribution)
 _SHAPES: dict[str, Row] = {"number": (1, 1, 1), "odd": (5,), "quads": (2, 4)}
@@ -19,6 +19,10 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         for stream, (kind, (name, shape), shared) in enumerate(
             product(_KINDS, _SHAPES.items(), (False, True))
         )
+    ],
+    Choose: [
+        Case(f"{count}-{name}", Choose(), (rows(*(1,) * len(shape), between=(-1, count)), *(rows(*shape),) * count))
+        for count, (name, shape) in product((2, 4), _SHAPES.items())
     ],
     InTraining: [
         Case(f"rank-{len(shape) + 1}", InTraining(), (rows(*shape), rows(*shape)))

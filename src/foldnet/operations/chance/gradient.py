@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
-from foldnet.operations.chance.op import Draw, InTraining
+from foldnet.operations.chance.op import Choose, ChosenGradient, Draw, InTraining
 from foldnet.operations.gradients import GradientBuilder, Gradients, Rule, nothing
 
 
@@ -13,4 +13,10 @@ def in_training(b: GradientBuilder, node: Node[InTraining], g: str) -> Gradients
     return g, None
 
 
-RULES: dict[type[Op], Rule] = {Draw: nothing, InTraining: in_training}
+def choose(b: GradientBuilder, node: Node[Choose], g: str) -> Gradients:
+    """Each value gets that of the rows that take it."""
+    which, *values = node.inputs
+    return [None, *(b.emit(ChosenGradient(k, len(values)), which, g) if b.wants(v) else None for k, v in enumerate(values))]
+
+
+RULES: dict[type[Op], Rule] = {Draw: nothing, InTraining: in_training, Choose: choose}

@@ -43,6 +43,7 @@ class InTraining(Op):
 
     data: ClassVar[int | None] = 2
     predicts: ClassVar[bool] = False
+    tells_training: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of both."""
@@ -50,3 +51,40 @@ class InTraining(Op):
         if first != second:
             raise ConfigError(f"training has a value of shape {first}, and evaluation one of shape {second}")
         return first
+
+
+@dataclass(frozen=True)
+class Choose(Op):
+    """For each row one of several values of a training step. Operands: which one, and the values, of one shape.
+
+    Which one is a number for each row, from 0 on, of which what comes after the point does not count; what lies beyond
+    the values stands for the first or the last. Values that no row takes need not be computed.
+    """
+
+    data: ClassVar[int | None] = None
+    predicts: ClassVar[bool] = False
+    chooses: ClassVar[bool] = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of the values."""
+        which, first, *others = shapes
+        if any(n != 1 for n in which[1:]) or any(shape != first for shape in others):
+            raise ConfigError(
+                f"Choose takes a number and values of one shape, and was given {', '.join(map(str, shapes))}"
+            )
+        return first
+
+
+@dataclass(frozen=True)
+class ChosenGradient(Op):
+    """The gradient on one of the values of a Choose: zeros for rows that take another one. Operands: which, gradient."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    number: int
+    count: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of the gradient."""
+        return shapes[1]

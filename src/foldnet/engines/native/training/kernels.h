@@ -279,6 +279,38 @@ static void random_normals(float *factor, float *addend, long count, long row, l
     }
 }
 
+/* Which of `count` values a row takes by its number: what lies beyond them, or is none, stands for the last or the first. */
+static inline long value_taken(float number, long count) {
+  return number >= 0.0f ? number < (float)count ? (long)number : count - 1 : 0;
+}
+
+/* Whether some row takes this value. */
+static int is_taken(const float *numbers, long rows, long value, long count) {
+  for (long r = 0; r < rows; r++)
+    if (value_taken(numbers[r], count) == value)
+      return 1;
+  return 0;
+}
+
+/* For each row its value; elements lo to hi. */
+static void choose_values(const float *const *values, long count, const float *numbers, float *to, long R, long lo,
+                          long hi) {
+  for (long r = 0; r < R; r += 16) {
+    const float *from[16];
+    int same = 1;
+    for (int l = 0; l < 16; l++) {
+      from[l] = values[value_taken(numbers[r + l], count)];
+      same = same && from[l] == from[0];
+    }
+    for (long i = lo; i < hi; i++)
+      if (same)
+        STORE(to + i * R + r, LOAD(from[0] + i * R + r));
+      else
+        for (int l = 0; l < 16; l++)
+          to[i * R + r + l] = from[l][i * R + r + l];
+  }
+}
+
 /* The places within an axis of size n that stand for 16 whole numbers anywhere; -1 for none. Fill modes: 0 reflect, 1 wrap,
    2 nearest, 3 constant. Whatever is given, a place is on the axis: lanes past the last row may hold anything. */
 static inline void places_on_axis(int32_t *place, const float *at, float n, int fill) {

@@ -20,6 +20,7 @@ from foldnet.graph.graph import Node
 from foldnet.graph.op import INT, Op
 from foldnet.graph.training import TrainingProgram, Variable
 from foldnet.passes.differentiate import Differentiated, differentiate
+from foldnet.passes.guards import guards
 
 
 class Places:
@@ -29,6 +30,7 @@ class Places:
         forward: the nodes of the program; ``backward`` those of its gradients.
         copies: gradients of variables that lie elsewhere and are to be copied: variable and value.
         names: of values and layers.
+        needed: when each node of the program is needed, by its output.
     """
 
     def __init__(self, program: TrainingProgram) -> None:
@@ -47,6 +49,8 @@ class Places:
         self._place_weights()
         self.roots = self._roots()
         self._late = {v for node in self.backward for v in node.outputs}
+        self.needed = guards(d.graph, len(self.forward))
+        self._passing = self._found_passing()
         self._taken_over = self._owners()
         self._gradients: dict[str, int] = {}
         self.copies: list[tuple[str, str]] = []
@@ -170,7 +174,7 @@ class Places:
         elif root in self._taken_over:
             self._where[name] = self._where[self.place(self._taken_over[root])]
             self._declared[name] = self._at(name, kind, self._where[name])
-        elif root in self._late and self.laned(root) and (free := self._pool.get(self.size(root))):
+        elif (root in self._late or root in self._passing) and self.laned(root) and (free := self._pool.get(self.size(root))):
             self._declared[name], self._where[name] = self._at(name, kind, free[-1]), free.pop()
         else:
             self._declare(name, self.size(root), self.laned(root), kind)
@@ -202,7 +206,7 @@ class Places:
         self._declared[name], self._where[name] = self._at(name, kind, place), place
 
     def begin(self, node: Node[Op]) -> None:
-        """Say that a node of the gradients comes next: what it alone still needs may lie where its result will."""
+        """Say that a node of the gradients, or one that is not always needed, comes next: what it alone still needs may lie where its result will."""
         self._dying = self._dies.get(node.output, [])
         if node.op.in_place:
             self._release([v for v in self._dying if self.size(v) == self.size(node.output)])
@@ -218,12 +222,18 @@ class Places:
                 self._released.add(root)
                 self._pool.setdefault(self.size(root), []).append(self._where[name])
 
+    def _found_passing(self) -> set[str]:
+        """The values that not every step needs, and that no gradient is made of: their memory can serve others, too."""
+        made = {node.output for node in self.forward if self.needed[node.output]}
+        read = {self.roots[v] for node in self.backward for v in node.inputs}
+        return made - read - {self.roots[v] for v in self.graph.outputs}
+
     def _deaths(self) -> dict[str, list[str]]:
-        """For each node of the gradients the values with rows, made among them, that it is the last to read."""
-        made = {v for node in self.backward for v in node.outputs}
+        """For each node the values with rows, made for gradients or not always needed, that it is the last to read."""
+        made = self._late | self._passing
         kept = {self.roots[v] for v in self.graph.outputs}
         last: dict[str, str] = {}
-        for node in self.backward:
+        for node in self.graph.nodes:
             for value in node.inputs:
                 root = self.roots[value]
                 if root in made and root not in kept and self.laned(root):

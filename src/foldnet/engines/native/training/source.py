@@ -21,6 +21,7 @@ from foldnet.codegen.tiles import (
 )
 from foldnet.codegen.units import UNITS, for_both, is_apart, only
 from foldnet.engines.native.training.dots import any_dots
+from foldnet.engines.native.training.forward import IN_TRAINING, forward
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.positions import any_positions
@@ -101,11 +102,7 @@ def source(program: TrainingProgram) -> Source:
         UnsupportedError: something in it has no compiled form; the message names it.
     """
     e = BatchWriter(program)
-    for node in e.forward:
-        if e.roots[node.output] == node.output:
-            e.announce(e.names.comment(node))
-            catalogue.find("c", node.op)(e, node)
-        e.seal()
+    apart = forward(e, _GIVEN, "job, block, ME")
     functions = [
         e.function("forward", f"{_GIVEN}, const int TRAINING", "job, block, ME, TRAINING"),
         _totals(e),
@@ -115,8 +112,9 @@ def source(program: TrainingProgram) -> Source:
         functions.append(_backward(e))
     small = not e.threaded and not e.few_rows and sum(f.lines for f in functions) <= COMMON_LINES
     # Where batches of the common size have code of their own, that for the others may be smaller.
-    shared, called = once(functions, sizes=small)
-    parts = [*shared, *(f.text("UNPACK", known=_uses(f)) for f in called)]
+    shared, called = once([*apart, *functions], sizes=small)
+    parts = [*shared, *(f.text("UNPACK", known=IN_TRAINING) for f in called[: len(apart)])]
+    parts += [f.text("UNPACK", known=_uses(f)) for f in called[len(apart) :]]
     if small:
         same = "".join(f"#define {f.name}_{COMMON} {f.name}\n" for f in functions)
         parts.append(either("\n".join(map(_for_common, functions)), same))
@@ -184,7 +182,7 @@ def _for_common(function: Function) -> str:
     unpack, suffix = f"UNPACK_{COMMON}", f"_{COMMON}"
     if "TRAINING" not in function.arguments:
         return function.text(unpack, suffix)
-    known = ["enum { TRAINING = 1 };", "(void)training;"]
+    known = [*IN_TRAINING, "(void)training;"]
     return function.text(unpack, suffix, f"{_GIVEN}, const int training", known)
 
 

@@ -46,6 +46,7 @@ class Statements(Sharing):
         self._handed_on: list[tuple[list[str], str]] = []
         self._inside = 0
         self._comment = ""
+        self._apart = False
         #: How many operations read the array of this name; more for what is read at the end of a step.
         self._reads: dict[str, int] = {}
         for value in [v for n in self.graph.nodes for v in dict.fromkeys(n.inputs)] + 2 * list(
@@ -69,10 +70,11 @@ class Statements(Sharing):
     def add_ahead(self, line: str) -> None:
         """Append a statement, or put it ahead of the operation before a loop over elements, which stays open to others.
 
-        For what depends on no other statement. Ahead of a product it is done while its operands are waited for.
+        For what depends on no other statement. Ahead of a product it is done while its operands are waited for. In a
+        function apart, whose arrays lie where others were, it stays where it is.
         """
         end, heads = self._open
-        if self.threaded or end != len(self.lines):
+        if self.threaded or self._apart or end != len(self.lines):
             self.add(line)
             self.wait()
             return
@@ -97,6 +99,16 @@ class Statements(Sharing):
             done = end
         self.lines, self._seals, self._open = [], [], (-1, [])
         return Function(name, parameters, arguments, groups, self._declared)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Statements that are collected beside those so far, and have become a function when this ends."""
+        outer = self.lines, self._seals, self._open, self._statements, self._handed_on
+        self.lines, self._seals, self._open, self._statements, self._handed_on = [], [], (-1, []), [], []
+        self._apart = True
+        yield
+        self._apart = False
+        self.lines, self._seals, self._open, self._statements, self._handed_on = outer
 
     def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
         """Loops over a shape and the rows around ``body(*elements)``.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from foldnet.layers.drawing import clipped, where
-from foldnet.operations.expression import binary, unary
+from foldnet.operations.expression import binary, emitted, unary
+from foldnet.operations.mixing.op import Equalize
 
 SMALLEST = 1.1920929e-07
 """What is nearer to 0 than this distance of two floats at 1 counts as 0."""
@@ -40,3 +42,10 @@ def rgb(hue: Any, saturation: Any, value: Any) -> tuple[Any, Any, Any]:
     )
     red, green, blue = (value * (1 - saturation + saturation * a) for a in away)
     return red, green, blue
+
+
+def equalized(x: Any, given: Sequence[float], axis: int) -> Any:
+    """Values of a range, spread evenly over it; each position of an axis by itself, a whole batch at once."""
+    low, high = given
+    to, back = 255 / (high - low), (high - low) / 255
+    return emitted(Equalize(axis), x * to - low * to) * back + low

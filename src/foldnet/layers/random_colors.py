@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 from foldnet.errors import UnsupportedError
 from foldnet.layers.augmentation import (
     ANY_SEED,
@@ -26,7 +24,7 @@ from foldnet.layers.augmentation import (
     known_sizes,
 )
 from foldnet.layers.coloring import hsv, rescaled, rgb
-from foldnet.layers.drawing import Draws, clipped, mean, weighed, where
+from foldnet.layers.drawing import Draws, clipped, inside, mean, weighed, where
 from foldnet.operations.expression import unary
 from foldnet.setting_types import FRACTION, NUMBER, number
 
@@ -267,14 +265,10 @@ class RandomErasing(Augmentation):
     def changed(self, x: Any, draws: Draws) -> Any:
         """Some images with a rectangle of one number, or of normal numbers times the largest value."""
         row, axes = known_sizes(self.name, x), tuple(reversed(self.spatial_axes))
-        lengths = [unary("sqrt", draws.uniform(*self.scale)) * x.shape[axis] for axis in axes]
-        inside = []
-        for axis, length in zip(axes, lengths, strict=True):
-            places = np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in (1, 2, 3)])
-            start = draws.uniform(0, 1) * (x.shape[axis] - length)
-            inside += [start <= places, start + length > places]
+        sides = [unary("sqrt", draws.uniform(*self.scale)) for _ in axes]
+        conditions = inside(draws, row, axes, sides)
         covered = draws.happens(*self.factor)
-        for condition in inside:
+        for condition in conditions:
             covered = covered * condition
         if self.fill_value is not None:
             least, most = self.value_range

@@ -26,9 +26,10 @@ from foldnet.layers.augmentation import (
     around,
     known_sizes,
 )
-from foldnet.layers.drawing import Draws, Map, flipped, part, side_by_side, where
+from foldnet.layers.drawing import Draws, Map, clipped, flipped, part, side_by_side, weighed, where
 from foldnet.layers.tensors import Shape
 from foldnet.operations.expression import binary, emitted, unary
+from foldnet.operations.structure.op import Concatenate
 from foldnet.operations.warping.op import FillMode, MapImage, Origin, PickMode
 from foldnet.setting_types import COUNT, FRACTION, choice
 
@@ -194,12 +195,57 @@ class RandomPerspective(Augmentation):
 
 
 class RandomElasticTransform(Augmentation):
-    """In training, distorts images at random as if they were of rubber: (batch, height, width, channels)."""
+    """In training, distorts images at random as if they were of rubber: (batch, height, width, channels).
+
+    As in Keras, positions move as far down as to the right, and images of a batch are distorted as strongly.
+    """
 
     arguments: ClassVar[dict[str, Argument]] = {
         "factor": (UNSIGNED, 1.0), "scale": (UNSIGNED, 1.0), "interpolation": INTERPOLATION, "fill_mode": FILL_MODE,
         "fill_value": FILL_VALUE, "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
     }  # fmt: skip
+
+    factor: Pair
+    scale: Pair
+    interpolation: PickMode
+    fill_mode: FillMode
+    fill_value: float
+    value_range: Pair
+
+    def changed(self, x: Any, draws: Draws) -> Any:
+        """Some images with each position moved by normal numbers that are blurred; all held to the range.
+
+        Raises:
+            UnsupportedError: images of one row or one column, whose batch Keras mixes up.
+        """
+        if not self.scale[1] or not self.factor[1]:
+            return x
+        row = known_sizes(self.name, x)
+        height, width = (row[axis - 1] for axis in self.spatial_axes)
+        if height == 1 or width == 1:
+            raise UnsupportedError(
+                f"layer {self.name!r}: RandomElasticTransform needs two rows and two columns, and was given images of "
+                f"shape {row}. Leave it out"
+            )
+        happens, strength = draws.happens(*self.factor), draws.uniform(*self.scale, shared=True)
+        sigma = strength * (0.05 * min(height, width))
+        weights = _blur(sigma, int(6 * 0.05 * min(height, width) * self.scale[1] + 1e-3) // 2)
+        moves = draws.normal((height, width, 1)) * sigma
+        for axis in (1, 2):
+            moves = weighed(moves, axis, weights)
+        moves = moves * (strength * (0.1 * max(height, width)))
+        first = self.data_format == "channels_first"
+        op = MapImage(self.interpolation, self.fill_mode, self.fill_value, first, by_position=True)
+        moved = emitted(op, x, emitted(Concatenate(3), moves, moves))
+        return clipped(where(happens, moved, x), *self.value_range)
+
+
+def _blur(sigma: Any, reach: int) -> list[Any]:
+    """The weights of a blur at distances up to ``reach``; its own reach is three times sigma."""
+    one_side = [where(6 * sigma >= 2 * k, unary("exp", -0.5 * (k / sigma) ** 2), 0.0) for k in range(1, reach + 1)]
+    weights = [*reversed(one_side), sigma * 0.0 + 1, *one_side]
+    total = sum(weights[1:], weights[0])
+    return [weight / total for weight in weights]
 
 
 class RandomCrop(Augmentation):

@@ -28,6 +28,12 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
             _case(f"{fill}-first-corner", MapImage("bilinear", fill, -0.5, True, "corner"), 2, 3, 2)
             for fill in _FILLS
         ),
+        *(
+            Case(f"{pick}-by-position{'-first' * first}", op, (rows(*shape), rows(*size, 2, between=(-9, 9))))
+            for pick, first in product(_PICKS, (False, True))
+            for op in [MapImage(pick, "reflect", 0.0, first, by_position=True)]
+            for shape, size in [((2, 4, 3) if first else (4, 3, 2), (4, 3))]
+        ),
         _case("one-row", MapImage(), 1, 5, 3),
         _case("one-column", MapImage(fill_mode="wrap"), 5, 1, 1),
     ],

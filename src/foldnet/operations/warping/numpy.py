@@ -55,6 +55,22 @@ def _within(coordinates: Array) -> Array:
     return np.where(np.abs(coordinates) < FAR, coordinates, -FAR).astype(coordinates.dtype)
 
 
+def _coordinates(op: MapImage, height: int, width: int, maps: Array) -> tuple[Array, Array]:
+    """Where each position reads, down and to the right."""
+    kind = maps.dtype.type
+    center = op.origin == "center" and not op.by_position
+    cy, cx = (kind((n - 1) / 2 if center else 0) for n in (height, width))
+    y, x = np.arange(height, dtype=kind)[:, None] - cy, np.arange(width, dtype=kind) - cx
+    if op.by_position:
+        return y + maps[..., 0], x + maps[..., 1]
+    m = maps[:, :, None, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = 1 + m[:, 6] * y + m[:, 7] * x
+        ys = (m[:, 0] * y + m[:, 1] * x + m[:, 4] * kind(height)) / distance + cy
+        xs = (m[:, 2] * y + m[:, 3] * x + m[:, 5] * kind(width)) / distance + cx
+    return ys, xs
+
+
 def corners(
     op: MapImage, height: int, width: int, maps: Array
 ) -> Iterator[tuple[Array, Array, Array, Array]]:
@@ -62,15 +78,7 @@ def corners(
 
     Each is (batch, height, width).
     """
-    kind = maps.dtype.type
-    center = op.origin == "center"
-    cy, cx = (kind((n - 1) / 2 if center else 0) for n in (height, width))
-    y, x = np.arange(height, dtype=kind)[:, None] - cy, np.arange(width, dtype=kind) - cx
-    m = maps[:, :, None, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = 1 + m[:, 6] * y + m[:, 7] * x
-        ys = _within((m[:, 0] * y + m[:, 1] * x + m[:, 4] * kind(height)) / distance + cy)
-        xs = _within((m[:, 2] * y + m[:, 3] * x + m[:, 5] * kind(width)) / distance + cx)
+    ys, xs = (_within(found) for found in _coordinates(op, height, width, maps))
     for row, row_weight in _read(op, ys):
         for column, column_weight in _read(op, xs):
             (rows, first), (columns, second) = (

@@ -18,7 +18,8 @@ MAP = 8
 
 @dataclass(frozen=True)
 class MapImage(Op):
-    """Images whose positions are mapped, with a map for each. Operands: images, and 8 numbers for each of them.
+    """Images whose positions are mapped, with a map for each. Operands: images, and 8 numbers for each of them; or
+    with ``by_position``, for each position how far below it and how far to the right of it the image is read.
 
     The result at the position ``(y, x)`` is the image at ``(m0 y + m1 x + m4 height, m2 y + m3 x + m5 width)`` divided
     by ``1 + m6 y + m7 x``, where y and x count from the center of the image, or from its first corner.
@@ -37,6 +38,7 @@ class MapImage(Op):
     fill_value: float = 0.0
     channels_first: bool = False
     origin: Origin = "center"
+    by_position: bool = False
 
     @property
     def spatial_axes(self) -> tuple[int, int]:
@@ -46,9 +48,12 @@ class MapImage(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of the images."""
         images, maps = shapes
-        if len(images) != 4 or maps[1:] != (MAP,):
+        wanted: Shape = (MAP,)
+        if self.by_position and len(images) == 4:
+            wanted = (*(images[axis] for axis in self.spatial_axes), 2)
+        if len(images) != 4 or maps[1:] != wanted:
             raise ConfigError(
-                f"MapImage takes images and {MAP} numbers for each, and was given {images} and {maps}"
+                f"MapImage takes images and numbers of shape {wanted} for each, and was given {images} and {maps}"
             )
         return images
 

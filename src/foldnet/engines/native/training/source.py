@@ -294,7 +294,10 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
         f"#define LANES {e.layout.lanes}\n#define FREE {e.layout.free}\n#define TRAINABLE {e.layout.trainable}",
         f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
-    runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
+    runtime, sums_of, *own_kernels = (
+        header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels", "images")
+    )
+    kernels = "\n".join(own_kernels)
     # The loop over a fit calls what every program has, and each product is of tiles.
     fit = "\n".join(header(__file__, f"{name}.h") for name in ("blocks", "loop"))
     tiles = [tile.code() for tile in e.tiles]

@@ -13,8 +13,8 @@ IMAGE_CHANGES = {
     for name, cls in LAYERS.items()
     if issubclass(cls, Augmentation)
 }
-NOT_TRAINED = ("RandomElasticTransform", "CutMix", "MixUp", "AugMix", "RandAugment")
-"""Those that foldnet does not train with."""
+MIXES = ("RandomElasticTransform", "CutMix", "MixUp", "AugMix", "RandAugment")
+"""Those that are tested in ``test_image_mixes.py``."""
 IMAGE_CHANGES["RandomPosterization"] = {"factor": 4}
 """What a layer cannot be made without, by its name."""
 MORE = {

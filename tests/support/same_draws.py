@@ -2,12 +2,26 @@
 
 import contextlib
 from math import prod
+from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from keras.src.backend.jax import random
+from keras.src.layers.preprocessing.image_preprocessing import aug_mix, equalization
 
 from foldnet.operations.batch import philox
+
+DRAWS = {
+    "random_shear": 3, "random_translation": 2, "random_rotation": 1, "random_posterization": 1, "solarization": 2,
+    "auto_contrast": 0, "equalization": 0, "random_brightness": 1, "random_color_degeneration": 1, "random_contrast": 1,
+    "random_sharpness": 1, None: 0,
+}  # fmt: skip
+"""How many draws each change in a chain of AugMix makes; foldnet has numbers for all of them, Keras draws the chosen."""
+
+
+RANDOM = ("uniform", "normal", "randint", "gamma", "beta", "shuffle")
+"""Functions of Keras's random numbers."""
 
 
 class Numbers:
@@ -16,10 +30,16 @@ class Numbers:
     Args:
         seed, step: of the numbers.
         rows: of the batch; numbers in other shapes are the same for all rows.
+
+    Attributes:
+        stream: of the next draw.
+        chosen: the kinds of changes that were drawn for all images: AugMix's names, RandAugment's numbers.
     """
 
     def __init__(self, seed, step, rows):
         self.seed, self.step, self.rows, self.stream = seed, step, rows, 0
+        self._after, self._by_key = 0, {}
+        self.chosen = []
 
     def _drawn(self, kind, shape):
         own = shape[:1] == (self.rows,)
@@ -78,20 +98,46 @@ class Numbers:
 
     def randint(self, shape, minval, maxval, dtype="int32", seed=None):
         if shape[:1] != (self.rows,):
-            drawn = [self._drawn("uniform", ()) for _ in range(shape[0])]
-            return jnp.floor(jnp.asarray(drawn) * (maxval - minval) + minval).astype(dtype)
+            drawn = np.stack([self._drawn("uniform", ()) for _ in range(shape[0])])
+            found = np.floor(drawn * np.float32(maxval - minval) + np.float32(minval)).astype(dtype)
+            self.chosen += [int(n) for n in found]
+            return jnp.asarray(found)
         return jnp.floor(self.uniform(shape, int(minval), int(maxval))).astype(dtype)
+
+    def choice(self, options):
+        """Python's ``random.choice``, of which AugMix makes one for each place in a chain."""
+        self.stream = max(self.stream, self._after)
+        taken = options[int(self._drawn("uniform", ()) * len(options))]
+        self.chosen.append(taken)
+        before = options[: options.index(taken)]
+        self._after = self.stream + sum(DRAWS[name] for name in options)
+        self.stream += sum(DRAWS[name] for name in before)
+        return taken
+
+    def normal_by_key(self, key, shape=(), dtype=None):
+        """``jax.random.normal``: the same key gives the same numbers."""
+        known = str(key)
+        if known not in self._by_key:
+            self._by_key[known] = self.normal(shape)
+        return self._by_key[known]
 
 
 @contextlib.contextmanager
 def same_draws(seed, rows, step=0):
     """Inside, Keras draws foldnet's numbers; gives them, so that their stream can be set."""
     numbers = Numbers(seed, step, rows)
-    known = {name: getattr(random, name) for name in ("uniform", "normal", "randint", "gamma", "beta", "shuffle")}
-    for name in known:
-        setattr(random, name, getattr(numbers, name))
+    patches = [(random, name, getattr(numbers, name)) for name in RANDOM]
+    patches += [
+        (jax.random, "normal", numbers.normal_by_key),
+        (aug_mix, "py_random", SimpleNamespace(choice=numbers.choice)),
+        # The way in which Keras counts on other backends: on JAX it compares all values with each of 256 levels.
+        (equalization, "backend", SimpleNamespace(backend=lambda: "numpy")),
+    ]
+    known = [(place, name, getattr(place, name)) for place, name, _ in patches]
+    for place, name, function in patches:
+        setattr(place, name, function)
     try:
         yield numbers
     finally:
-        for name, function in known.items():
-            setattr(random, name, function)
+        for place, name, function in known:
+            setattr(place, name, function)

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.op import Row
 from foldnet.layers.base import Layer
 from foldnet.layers.drawing import Draws, part
@@ -192,8 +192,7 @@ def _constructor(cls: type[Augmentation]) -> Callable[..., None]:
 class Augmentation(Layer):
     """Base class of random changes of images in training.
 
-    At prediction time, the result is the input. In training it is what ``changed`` makes of that; layers without it are
-    refused by name.
+    At prediction time, the result is the input. In training it is what ``changed`` makes of that.
 
     Attributes:
         arguments: Keras's arguments: kind and default of each.
@@ -208,6 +207,7 @@ class Augmentation(Layer):
     channels: ClassVar[int | None] = None
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
     trains_by_default = True
+    draws_each_step = True
     ignored_settings = frozenset({"auto_vectorize", "rng_type", "force_generator"})  # how Keras 2 draws
     data_format: str
 
@@ -238,6 +238,20 @@ class Augmentation(Layer):
         self.data_format = self.checked("data_format", data_format)
         for name, value in own.items():
             setattr(self, name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer; see ``Layer.__call__``.
+
+        Raises:
+            InputError: a dict of images and what belongs to them.
+        """
+        if args and isinstance(args[0], Mapping):
+            raise InputError(
+                f"layer {self.name!r} was called on a dict of {', '.join(map(str, args[0]))}: within a network, images alone "
+                "change. Labels, boxes and masks that change with their images belong to the input pipeline; apply "
+                f"keras.layers.{type(self).__name__} there, as in dataset.map, or call this layer on the images"
+            )
+        return super().__call__(*args, **kwargs)
 
     @property
     def identity_in_prediction(self) -> bool:
@@ -316,21 +330,14 @@ class Augmentation(Layer):
         Args:
             x: the images, (batch, height, width, channels) or (batch, channels, height, width).
             draws: gives random numbers.
-
-        Raises:
-            UnsupportedError: foldnet does not make this change.
         """
-        raise UnsupportedError(
-            f"layer {self.name!r}: foldnet does not train with {type(self).__name__} yet. Change the images before "
-            "fit, or train in Keras and load the file to predict, or call the layer with training=False"
-        )
+        raise ConfigError(f"{type(self).__name__} must say what it changes")  # every subclass does
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The input itself; in training, it is changed.
 
         Raises:
-            UnsupportedError: a change that foldnet does not make, data without images of their own in each row, or what
-                only training computes.
+            UnsupportedError: data without images of their own in each row, or what only training computes.
         """
         x = b.float(inputs[0])
         images = Expression(b, x)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.layers.wrapping import Wrapper
+from foldnet.operations.structure.op import Concatenate, Reshape, Slice
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -101,7 +102,26 @@ class TimeDistributed(Wrapper):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The inner layer's operations, along the steps. As in Keras, its activity regularizer has no effect there."""
         network = self.inner_network
+        if self.layer.draws_each_step and b.trains and b.call_training is not False:
+            return self._one_by_one(b, inputs[0])
         with b.along(b.shape(inputs[0])[1]):
             if network is not None:
                 return b.inside(network, *inputs)[0]
             return b.replacements.get(self.layer, self.layer).lower(b, *inputs)
+
+    def _one_by_one(self, b: Lowering, x: str) -> str:
+        """The inner layer's operations on one step after the other, as in Keras."""
+        steps, *row = b.shape(x)[1:]
+        if steps is None or None in row:
+            raise UnsupportedError(
+                f"layer {self.name!r}: in training, {type(self.layer).__name__} is computed for one step after the other, "
+                f"and was given shape {b.shape(x)}. Give Input all sizes"
+            )
+        sizes = [int(n or 0) for n in row]
+        whole = ((None, None, 1),) * len(sizes)
+        found = []
+        for t in range(steps):
+            step = b.emit(Reshape(tuple(sizes)), b.emit(Slice(((t, t + 1, 1), *whole)), x))
+            changed = self.layer.lower(b, step)
+            found.append(b.emit(Reshape((1, *(int(n or 0) for n in b.shape(changed)[1:]))), changed))
+        return b.emit(Concatenate(1), *found)

@@ -68,6 +68,8 @@ class Traits:
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
         is_random: whether it changes values at random in training.
+        draws_each_step: whether every step of a TimeDistributed is changed by itself in training, with other random
+            numbers.
         amount_is_rate: whether ``amount`` is a dropout rate.
         scales_at_random: whether in training it multiplies by random numbers of mean 1 and variance
             ``rate / (1 - rate)``, which keeps the mean of the values and increases their variance.
@@ -96,6 +98,7 @@ class Traits:
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
     is_random: ClassVar[bool] = False
+    draws_each_step: ClassVar[bool] = False
     amount_is_rate: ClassVar[bool] = False
     scales_at_random: ClassVar[bool] = False
     normalizes_by: ClassVar[Source | None] = None

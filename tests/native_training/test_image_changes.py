@@ -39,7 +39,16 @@ def normalized():
     return Model(x, layers.Dense(2)(layers.Flatten()(y)))
 
 
-MADE = {"own blocks": narrow, "shared blocks": wide, "whole batch": normalized}
+def mixed():
+    """Images of one batch together, kinds of changes chosen for a step, and a convolution ahead of them."""
+    x = layers.Input((5, 6, 3))
+    y = layers.CutMix()(layers.Conv2D(3, 2, padding="same")(layers.MixUp(0.6)(x)))
+    y = layers.RandAugment((-2, 2), num_ops=1)(layers.RandomElasticTransform(value_range=(-2, 2))(y))
+    y = layers.AugMix((-2, 2), num_chains=2, chain_depth=1)(y)
+    return Model(x, layers.Dense(2)(layers.Flatten()(y)))
+
+
+MADE = {"own blocks": narrow, "shared blocks": wide, "whole batch": normalized, "mixed": mixed}
 
 
 @pytest.mark.as_shipped
@@ -51,7 +60,7 @@ def test_steps_agree_and_threads_change_no_bit(kind, monkeypatch):
         monkeypatch.setattr(sharing, "MUCH", 10**9)
     p = programs.program(MADE[kind](), update=programs.sgd())
     made = source(p)
-    assert (made.threaded, made.block > 0) == (kind == "shared blocks", kind != "whole batch")
+    assert (made.threaded, made.block > 0) == (kind == "shared blocks", kind not in ("whole batch", "mixed"))
     batch = made.block + 37 if made.threaded else 5 * made.block + 40
     rows = batch + batch // 2
     assert made.work * batch >= SHARED_FROM or kind != "shared blocks"

@@ -24,9 +24,9 @@ def steps():
 
 
 def images():
-    """Changed at random in training, as foldnet does not, and two outputs."""
+    """Changed at random in training, as foldnet cannot with these settings, and two outputs."""
     x = Input((6, 5, 3))
-    y = layers.RandomElasticTransform(0.2)(layers.CutMix()(x))
+    y = layers.RandomElasticTransform(0.2)(layers.AugMix(alpha=0)(x))
     y = layers.Flatten()(layers.Conv2D(2, 3, activation="relu", kernel_regularizer="l2")(y))
     return Model(x, [layers.Dense(3, activation="softmax", name="kind")(y), layers.Dense(1, name="size")(y)])
 
@@ -145,12 +145,12 @@ def test_a_metric_in_python_gets_the_predictions():
 
 
 def test_what_still_needs_training_is_refused_as_before():
-    first = [Input((6, 5, 3)), layers.CutMix(), layers.Flatten()]
+    first = [Input((6, 5, 3)), layers.AugMix(alpha=0), layers.Flatten()]
     network = Sequential([*first, layers.Dense(1, activity_regularizer="l2")])
     network.compile("sgd", "mse")
     x, y = data(network)
     for use in (network.evaluate, network.fit):
-        with pytest.raises(UnsupportedError, match="does not train with CutMix"):
+        with pytest.raises(UnsupportedError, match="Give it a positive alpha"):
             use(x, y)
     inside = layers.SpectralNormalization(layers.Dense(1, activity_regularizer="l2"))
     network = Sequential([*first[:1], layers.Flatten(), inside])
@@ -160,7 +160,7 @@ def test_what_still_needs_training_is_refused_as_before():
     network = Sequential([*first, layers.Dense(1)])
     network.compile("sgd", "mse")
     network.evaluate(x, y)
-    with pytest.raises(UnsupportedError, match="does not train with CutMix"):
+    with pytest.raises(UnsupportedError, match="Give it a positive alpha"):
         network.fit(x, y)
 
 

@@ -17,7 +17,7 @@ DRAWS = {
     "auto_contrast": 0, "equalization": 0, "random_brightness": 1, "random_color_degeneration": 1, "random_contrast": 1,
     "random_sharpness": 1, None: 0,
 }  # fmt: skip
-"""How many draws each change in a chain of AugMix makes; foldnet has numbers for all of them, Keras draws the chosen."""
+"""How many draws each change in a chain of AugMix makes: foldnet has numbers for all of them, Keras draws one's."""
 
 
 RANDOM = ("uniform", "normal", "randint", "gamma", "beta", "shuffle")
@@ -131,7 +131,11 @@ def same_draws(seed, rows, step=0):
         (jax.random, "normal", numbers.normal_by_key),
         (aug_mix, "py_random", SimpleNamespace(choice=numbers.choice)),
         # The way in which Keras counts on other backends: on JAX it compares all values with each of 256 levels.
-        (equalization, "backend", SimpleNamespace(**{**vars(equalization.backend), "backend": lambda: "numpy"})),
+        (
+            equalization,
+            "backend",
+            SimpleNamespace(**{**vars(equalization.backend), "backend": lambda: "numpy"}),
+        ),
     ]
     known = [(place, name, getattr(place, name)) for place, name, _ in patches]
     for place, name, function in patches:

@@ -28,7 +28,8 @@ SHAPES = {"channels_last": (6, 5, 8, 3), "channels_first": (6, 3, 5, 8)}
 def images(data_format="channels_last", low=0, high=255):
     """Values between the range's 255 steps; in each channel one pixel is the smallest.
 
-    So equalizing divides by an odd number, and nothing is just between two levels, where Keras rounds as its backend does.
+    So equalizing divides by an odd number, and nothing is just between two levels, where Keras rounds as its backend
+    does.
     """
     steps = np.random.default_rng(0).integers(3, 255, SHAPES[data_format])
     steps[(0, slice(None), 0, 0) if data_format == "channels_first" else (0, 0, 0)] = 0
@@ -90,7 +91,12 @@ def test_chains_are_keras_s(monkeypatch):
         kinds.update(compared("AugMix", settings, seed, images(), monkeypatch)[1])
     assert kinds == {*KINDS, None}
     x = images("channels_first", 0, 1)
-    settings = {"all_ops": False, "value_range": (0, 1), "data_format": "channels_first", "interpolation": "nearest"}
+    settings = {
+        "all_ops": False,
+        "value_range": (0, 1),
+        "data_format": "channels_first",
+        "interpolation": "nearest",
+    }
     compared("AugMix", settings, 3, x, monkeypatch)
 
 
@@ -235,9 +241,11 @@ def test_evaluation_computes_no_changes():
     network = Sequential([Input((5, 6, 3)), layers.Dropout(0.2), *chain, layers.Flatten(), layers.Dense(2)])
     network.compile("sgd", "mse")
     x = np.random.default_rng(0).uniform(0, 255, (4, 5, 6, 3)).astype(np.float32)
-    assert network.evaluate(x, np.zeros((4, 2))) == pytest.approx(np.square(network.predict(x)).mean(), rel=1e-5)
+    assert network.evaluate(x, np.zeros((4, 2))) == pytest.approx(
+        np.square(network.predict(x)).mean(), rel=1e-5
+    )
     program = network.trainer._program
-    assert CHANGING <= families(program.graph)
+    assert families(program.graph) >= CHANGING
     assert not CHANGING & families(in_evaluation(program.graph))
     assert not CHANGING & families(ReferenceTraining(program)._judging)
     code = source(program).code
@@ -267,7 +275,9 @@ def called(code, apart):
 def test_a_validation_is_that_of_the_network_without_changes(both_engines):
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0, 255, (9, 5, 6, 3)).astype(np.float32), rng.normal(size=(9, 2)).astype(np.float32)
-    network = Sequential([Input((5, 6, 3)), layers.MixUp(), layers.CutMix(), layers.Flatten(), layers.Dense(2)])
+    network = Sequential(
+        [Input((5, 6, 3)), layers.MixUp(), layers.CutMix(), layers.Flatten(), layers.Dense(2)]
+    )
     for _ in both_engines():
         network.compile("sgd", "mse", metrics=[Seen()])
         network.optimizer.learning_rate = 0.0
@@ -339,5 +349,7 @@ def test_what_cannot_be_trained_is_refused_by_name():
 @pytest.mark.parametrize("name", MIXES)
 def test_labels_are_for_the_input_pipeline(name):
     given = {"images": np.ones((2, 4, 5, 3)), "labels": np.ones((2, 3))}
-    with pytest.raises(InputError, match=rf"'mine' was called on a dict of images, labels.*keras.layers.{name}"):
+    with pytest.raises(
+        InputError, match=rf"'mine' was called on a dict of images, labels.*keras.layers.{name}"
+    ):
         getattr(layers, name)(name="mine")(given)

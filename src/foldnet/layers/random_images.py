@@ -242,7 +242,9 @@ class RandomElasticTransform(Augmentation):
 
 def _blur(sigma: Any, reach: int) -> list[Any]:
     """The weights of a blur at distances up to ``reach``; its own reach is three times sigma."""
-    one_side = [where(6 * sigma >= 2 * k, unary("exp", -0.5 * (k / sigma) ** 2), 0.0) for k in range(1, reach + 1)]
+    one_side = [
+        where(6 * sigma >= 2 * k, unary("exp", -0.5 * (k / sigma) ** 2), 0.0) for k in range(1, reach + 1)
+    ]
     weights = [*reversed(one_side), sigma * 0.0 + 1, *one_side]
     total = sum(weights[1:], weights[0])
     return [weight / total for weight in weights]

@@ -33,7 +33,6 @@ from foldnet.layers.random_images import RandomRotation, RandomShear, RandomTran
 from foldnet.operations.expression import unary
 from foldnet.setting_types import COUNT, FLAG, NOT_NEGATIVE, NUMBER, WHOLE
 
-
 MIXED = (
     "random_shear", "random_translation", "random_rotation", "random_posterization", "solarization", "auto_contrast",
     "equalization",
@@ -51,8 +50,8 @@ def mixing_alpha(layer: Augmentation, alpha: float) -> float:
     if alpha > 0:
         return alpha
     raise UnsupportedError(
-        f"layer {layer.name!r}: with alpha 0, the weights that Keras draws are no numbers. Give it a positive alpha, or "
-        "leave the layer out"
+        f"layer {layer.name!r}: with alpha 0, the weights that Keras draws are no numbers. Give it a positive alpha, "
+        "or leave the layer out"
     )
 
 
@@ -131,7 +130,9 @@ class Augmented(Augmentation):
                 Solarization, {**colored, "addition_factor": self.factor, "threshold_factor": self.factor},
             ),
         }  # fmt: skip
-        made: dict[str, Change] = {name: cls.from_config(config).changed for name, (cls, config) in layers.items()}
+        made: dict[str, Change] = {
+            name: cls.from_config(config).changed for name, (cls, config) in layers.items()
+        }
         made["auto_contrast"] = lambda x, draws: draws.lowered(contrast, x)
         made["equalization"] = lambda x, draws: equalized(x, self.value_range, self.channel_axis)
         return made

@@ -114,8 +114,8 @@ class TimeDistributed(Wrapper):
         steps, *row = b.shape(x)[1:]
         if steps is None or None in row:
             raise UnsupportedError(
-                f"layer {self.name!r}: in training, {type(self.layer).__name__} is computed for one step after the other, "
-                f"and was given shape {b.shape(x)}. Give Input all sizes"
+                f"layer {self.name!r}: in training, {type(self.layer).__name__} is computed for one step after the "
+                f"other, and was given shape {b.shape(x)}. Give Input all sizes"
             )
         sizes = [int(n or 0) for n in row]
         whole = ((None, None, 1),) * len(sizes)

@@ -21,8 +21,8 @@ from foldnet.graph.op import INT
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.operations.kernels import StepContext
-from foldnet.passes.guards import in_evaluation
 from foldnet.optional_inputs import Absent
+from foldnet.passes.guards import in_evaluation
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain

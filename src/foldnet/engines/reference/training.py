@@ -51,7 +51,8 @@ def forward(
             continue
         for name in () if node.op.as_found else now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
-        operands = [values.get(_found(node, v), values.get(v)) for v in node.inputs]
+        # What no row takes is not there.
+        operands: list[Any] = [values.get(_found(node, v), values.get(v)) for v in node.inputs]
         kernel = catalogue.find("numpy", node.op)
         values.update(zip(node.outputs, kernel.train(node.op, context, operands, dtype), strict=True))
         if context.training and kernel.moved is not None:

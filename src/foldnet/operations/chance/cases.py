@@ -21,7 +21,11 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         )
     ],
     Choose: [
-        Case(f"{count}-{name}", Choose(), (rows(*(1,) * len(shape), between=(-1, count)), *(rows(*shape),) * count))
+        Case(
+            f"{count}-{name}",
+            Choose(),
+            (rows(*(1,) * len(shape), between=(-1, count)), *(rows(*shape),) * count),
+        )
         for count, (name, shape) in product((2, 4), _SHAPES.items())
     ],
     InTraining: [

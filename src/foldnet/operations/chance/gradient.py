@@ -16,7 +16,13 @@ def in_training(b: GradientBuilder, node: Node[InTraining], g: str) -> Gradients
 def choose(b: GradientBuilder, node: Node[Choose], g: str) -> Gradients:
     """Each value gets that of the rows that take it."""
     which, *values = node.inputs
-    return [None, *(b.emit(ChosenGradient(k, len(values)), which, g) if b.wants(v) else None for k, v in enumerate(values))]
+    return [
+        None,
+        *(
+            b.emit(ChosenGradient(k, len(values)), which, g) if b.wants(v) else None
+            for k, v in enumerate(values)
+        ),
+    ]
 
 
 RULES: dict[type[Op], Rule] = {Draw: nothing, InTraining: in_training, Choose: choose}

@@ -77,7 +77,10 @@ class Choose(Op):
 
 @dataclass(frozen=True)
 class ChosenGradient(Op):
-    """The gradient on one of the values of a Choose: zeros for rows that take another one. Operands: which, gradient."""
+    """The gradient on one of the values of a Choose: zeros for rows that take another one.
+
+    Operands: which one each row takes, and the gradient on the result.
+    """
 
     data: ClassVar[int | None] = 2
     predicts: ClassVar[bool] = False

@@ -11,7 +11,7 @@ from foldnet.graph.op import Op
 from foldnet.operations.mixing.op import Equalize, EqualizeGradient, Shuffle, ShuffleGradient
 
 ORDER = "order of the rows"
-"""The array that a Shuffle keeps for its gradient: for each row which one it was, and a number that this is drawn with."""
+"""The array that a Shuffle keeps for its gradient: for each row which one it was, and a number that it was drawn with."""
 
 
 def shuffle(e: StepWriter, node: Node[Shuffle]) -> None:
@@ -20,7 +20,7 @@ def shuffle(e: StepWriter, node: Node[Shuffle]) -> None:
     key = f"(Key){{(uint32_t)seed, {node.op.stream & 0xFFFFFFFF}u}}"
     e.add("if (FIRST)", f"order_of_rows((int32_t *){order}, rows, R, TRAINING, step, {key});")
     e.wait()
-    _in_order(e, order, *node.inputs, node.output, back=False)
+    _in_order(e, order, node.inputs[0], node.output, back=False)
 
 
 def shuffle_gradient(e: StepWriter, node: Node[ShuffleGradient]) -> None:

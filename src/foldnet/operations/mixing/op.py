@@ -48,9 +48,9 @@ class ShuffleGradient(Op):
 class Equalize(AxisOp):
     """Values of 0 to 255 spread evenly over this range, each position of an axis by itself, a whole batch at once.
 
-    Values are sorted into 256 levels. With n(v) the number of values up to the level of v, and n0 the number of those on
-    the lowest level that has any: ``round(255 (n(v) - n0) / (n - n0))``, a half to the even number. Values that all have
-    one level stay as they are.
+    Values are sorted into 256 levels. With n(v) the number of values up to the level of v, and n0 the number of those
+    on the lowest level that has any, the result is ``round(255 (n(v) - n0) / (n - n0))``, a half to the even number.
+    Values that all have one level stay as they are.
     """
 
     mixes_rows: ClassVar[bool] = True

@@ -20,7 +20,8 @@ def _call(e: StepWriter, op: MapImage, name: str, x: str, maps: str, y: str, cou
     centers = [(n - 1) / 2 if op.origin == "center" else 0.0 for n in (height, width)]
     given = [
         *(e.place(v) for v in (x, maps, y)), height, width, channels, of_position, of_channel,
-        int(op.by_position), *(f"{c:.1f}f" for c in centers), int(op.interpolation == "nearest"), FILLS.index(op.fill_mode),
+        int(op.by_position), *(f"{c:.1f}f" for c in centers), int(op.interpolation == "nearest"),
+        FILLS.index(op.fill_mode),
     ]  # fmt: skip
     if name == "map_images":
         given.append(f"(float){e.layout.number(op.fill_value)}")

@@ -174,7 +174,11 @@ class Places:
         elif root in self._taken_over:
             self._where[name] = self._where[self.place(self._taken_over[root])]
             self._declared[name] = self._at(name, kind, self._where[name])
-        elif (root in self._late or root in self._passing) and self.laned(root) and (free := self._pool.get(self.size(root))):
+        elif (
+            (root in self._late or root in self._passing)
+            and self.laned(root)
+            and (free := self._pool.get(self.size(root)))
+        ):
             self._declared[name], self._where[name] = self._at(name, kind, free[-1]), free.pop()
         else:
             self._declare(name, self.size(root), self.laned(root), kind)
@@ -206,7 +210,10 @@ class Places:
         self._declared[name], self._where[name] = self._at(name, kind, place), place
 
     def begin(self, node: Node[Op]) -> None:
-        """Say that a node of the gradients, or one that is not always needed, comes next: what it alone still needs may lie where its result will."""
+        """Say that a node comes next: what it alone still needs may lie where its result will.
+
+        It matters for nodes of the gradients, and for those that are not always needed.
+        """
         self._dying = self._dies.get(node.output, [])
         if node.op.in_place:
             self._release([v for v in self._dying if self.size(v) == self.size(node.output)])

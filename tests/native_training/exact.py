@@ -63,6 +63,7 @@ CASES = {
     "recurrent and wide": lambda: programs.program(recurrent(70)),
     "changed images": lambda: programs.program(test_image_changes.narrow()),
     "changed images, wide": lambda: programs.program(test_image_changes.wide()),
+    "mixed images": lambda: programs.program(test_image_changes.mixed()),
     **{c.__name__: lambda c=c: test_gradients.made(c)[0] for c in test_gradients.CASES},
 }
 

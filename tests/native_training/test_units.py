@@ -58,6 +58,11 @@ def images():
     return programs.program(test_image_changes.wide())
 
 
+def mixed():
+    """Changed by chosen kinds, and mixed with one another."""
+    return programs.program(test_image_changes.mixed())
+
+
 MADE = {made.__name__: made for made in (narrow, shared, blocks)}
 
 
@@ -98,7 +103,7 @@ def test_two_units_have_the_bits_of_one(kind, monkeypatch, ran, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [*MADE.values(), images], ids=lambda made: made.__name__)
+@pytest.mark.parametrize("kind", [*MADE.values(), images, mixed], ids=lambda made: made.__name__)
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_each_unit_compiles_without_warnings(kind, name, tmp_path):
     if name not in COMPILERS:

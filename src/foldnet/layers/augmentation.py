@@ -247,9 +247,10 @@ class Augmentation(Layer):
         """
         if args and isinstance(args[0], Mapping):
             raise InputError(
-                f"layer {self.name!r} was called on a dict of {', '.join(map(str, args[0]))}: within a network, images "
-                "alone change. Labels, boxes and masks that change with their images belong to the input pipeline; apply "
-                f"keras.layers.{type(self).__name__} there, as in dataset.map, or call this layer on the images"
+                f"layer {self.name!r} was called on a dict of {', '.join(map(str, args[0]))}: in a network, "
+                "images alone change. Labels, boxes and masks that change with their images belong to the input "
+                f"pipeline; apply keras.layers.{type(self).__name__} there, as in dataset.map, or call this layer on "
+                "the images"
             )
         return super().__call__(*args, **kwargs)
 

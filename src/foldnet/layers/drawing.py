@@ -54,9 +54,9 @@ class Draws:
         """Logarithms of gamma numbers with shape ``alpha``, one for each image or the same for all.
 
         By Marsaglia and Tsang (2000): with ``d = a - 1/3`` and a normal number x, ``d v`` with
-        ``v = (1 + x / sqrt(9 d))³`` is one with shape a if a uniform number fits it, which it does 19 times out of 20.
-        ``a`` is ``alpha + 1``, and a power of another uniform number makes the shape ``alpha`` of that. Numbers that are
-        too small for float32 have a logarithm.
+        ``v = (1 + x / sqrt(9 d))³`` is one with shape a if a uniform number fits it, 19 times out of 20.
+        ``a`` is ``alpha + 1``, and a power of another uniform number makes the shape ``alpha`` of that. Numbers that
+        are too small for float32 have a logarithm.
         """
         x = self._drawn("normal", (1, 1, TRIES), shared)
         uniform = 1 - self._drawn("uniform", (1, 1, TRIES + 1), shared)

@@ -11,7 +11,7 @@ from foldnet.graph.op import Op
 from foldnet.operations.mixing.op import Equalize, EqualizeGradient, Shuffle, ShuffleGradient
 
 ORDER = "order of the rows"
-"""The array that a Shuffle keeps for its gradient: for each row which one it was, and a number that it was drawn with."""
+"""The array that a Shuffle keeps for its gradient: for each row which one it was, and a random number."""
 
 
 def shuffle(e: StepWriter, node: Node[Shuffle]) -> None:

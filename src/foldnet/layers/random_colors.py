@@ -26,20 +26,28 @@ from foldnet.layers.augmentation import (
 from foldnet.layers.coloring import hsv, rescaled, rgb
 from foldnet.layers.drawing import Draws, clipped, inside, mean, weighed, where
 from foldnet.operations.expression import unary
-from foldnet.setting_types import FRACTION, NUMBER, number
+from foldnet.setting_types import FRACTION, NUMBER, Kind, number
 
 BYTES = (0, 255)
 
 
-class RandomBrightness(Augmentation):
-    """In training, adds a random number to all values of an image: (batch, height, width, channels)."""
+def strength(factor: Kind, values: Argument, in_any_format: bool = False) -> dict[str, Argument]:
+    """The arguments of a change that has a strength and a range of values, and perhaps a ``data_format`` to be told."""
+    known = {} if in_any_format else {"data_format": FORMAT}
+    return {"factor": (factor, REQUIRED), "value_range": values, **known, "seed": ANY_SEED}
 
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "seed": ANY_SEED,
-    }  # fmt: skip
+
+class Strengthened(Augmentation):
+    """Base class of changes that have a strength and a range of values."""
 
     factor: Pair
     value_range: Pair
+
+
+class RandomBrightness(Strengthened):
+    """In training, adds a random number to all values of an image: (batch, height, width, channels)."""
+
+    arguments: ClassVar[dict[str, Argument]] = strength(SIGNED, SORTED_VALUES, in_any_format=True)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """A number added to each image, which is a share of the range; then held to the range."""
@@ -47,15 +55,10 @@ class RandomBrightness(Augmentation):
         return clipped(x + draws.uniform(*self.factor) * (most - least), least, most)
 
 
-class RandomContrast(Augmentation):
+class RandomContrast(Strengthened):
     """In training, changes the contrast of images at random: (batch, height, width, channels)."""
 
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": VALUES, "seed": ANY_SEED,
-    }  # fmt: skip
-
-    factor: Pair
-    value_range: Pair
+    arguments: ClassVar[dict[str, Argument]] = strength(UNSIGNED, VALUES, in_any_format=True)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Each channel's distances from its mean times a number from ``1 - factor[0]`` to ``1 + factor[1]``."""
@@ -64,15 +67,10 @@ class RandomContrast(Augmentation):
         return clipped((x - middle) * draws.uniform(1 - least, 1 + most) + middle, *self.value_range)
 
 
-class RandomSaturation(Augmentation):
+class RandomSaturation(Strengthened):
     """In training, changes the saturation of colours at random: (batch, height, width, 3)."""
 
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-    factor: Pair
-    value_range: Pair
+    arguments: ClassVar[dict[str, Argument]] = strength(SIGNED, SORTED_VALUES)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """The saturation times ``f / (1 - f)``."""
@@ -82,15 +80,10 @@ class RandomSaturation(Augmentation):
         return self.joined(rgb(hue, saturation, value))
 
 
-class RandomHue(Augmentation):
+class RandomHue(Strengthened):
     """In training, changes the hue of colours at random: (batch, height, width, 3)."""
 
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-    factor: Pair
-    value_range: Pair
+    arguments: ClassVar[dict[str, Argument]] = strength(UNSIGNED, VALUES)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Half a number added to the hue or taken from it, on the circle."""
@@ -104,15 +97,10 @@ class RandomHue(Augmentation):
         return rescaled(found, (0, 1), self.value_range)
 
 
-class RandomSharpness(Augmentation):
+class RandomSharpness(Strengthened):
     """In training, makes images sharper or softer at random: (batch, height, width, channels)."""
 
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (UNSIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-    factor: Pair
-    value_range: Pair
+    arguments: ClassVar[dict[str, Argument]] = strength(UNSIGNED, SORTED_VALUES)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Away from its mean with the eight neighbours or towards it, in which it counts five times."""
@@ -123,16 +111,11 @@ class RandomSharpness(Augmentation):
         return clipped(x + (1 - factor) * (smooth - x), *self.value_range)
 
 
-class RandomColorDegeneration(Augmentation):
+class RandomColorDegeneration(Strengthened):
     """In training, takes colour out of images at random: (batch, height, width, 3)."""
 
     channels = 3
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (SIGNED, REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-    factor: Pair
-    value_range: Pair
+    arguments: ClassVar[dict[str, Argument]] = strength(SIGNED, SORTED_VALUES)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Towards grey."""
@@ -192,30 +175,22 @@ class RandomGrayscale(Augmentation):
         return where(draws.uniform(0, 1) < self.factor, self.grey(x), x)
 
 
-class RandomInvert(Augmentation):
+class RandomInvert(Strengthened):
     """In training, inverts the values of some images: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
         "factor": (UNSIGNED, 1.0), "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
     }  # fmt: skip
 
-    factor: Pair
-    value_range: Pair
-
     def changed(self, x: Any, draws: Draws) -> Any:
         """The largest value minus some images."""
         return where(draws.happens(*self.factor), self.value_range[1] - x, x)
 
 
-class RandomPosterization(Augmentation):
+class RandomPosterization(Strengthened):
     """In training, leaves values fewer bits at random: (batch, height, width, channels)."""
 
-    arguments: ClassVar[dict[str, Argument]] = {
-        "factor": (factor(1, 8), REQUIRED), "value_range": SORTED_VALUES, "data_format": FORMAT, "seed": ANY_SEED,
-    }  # fmt: skip
-
-    factor: Pair
-    value_range: Pair
+    arguments: ClassVar[dict[str, Argument]] = strength(factor(1, 8), SORTED_VALUES)
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Of the eight bits of each value the first ones; how many is drawn, without the largest number."""
@@ -249,7 +224,7 @@ class Solarization(Augmentation):
         return rescaled(where(found < threshold, found, 255 - found), BYTES, self.value_range)
 
 
-class RandomErasing(Augmentation):
+class RandomErasing(Strengthened):
     """In training, covers a random rectangle of images: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -257,10 +232,8 @@ class RandomErasing(Augmentation):
         "value_range": VALUES, "seed": ANY_SEED, "data_format": FORMAT,
     }  # fmt: skip
 
-    factor: Pair
     scale: Pair
     fill_value: float | None
-    value_range: Pair
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Some images with a rectangle of one number, or of normal numbers times the largest value."""
@@ -277,7 +250,7 @@ class RandomErasing(Augmentation):
         return where(covered, noise, x)
 
 
-class RandomGaussianBlur(Augmentation):
+class RandomGaussianBlur(Strengthened):
     """In training, blurs images at random: (batch, height, width, channels)."""
 
     arguments: ClassVar[dict[str, Argument]] = {
@@ -285,10 +258,8 @@ class RandomGaussianBlur(Augmentation):
         "sigma": (UNSIGNED, 1.0), "value_range": VALUES, "data_format": FORMAT, "seed": ANY_SEED,
     }  # fmt: skip
 
-    factor: Pair
     kernel_size: tuple[int, int]
     sigma: Pair
-    value_range: Pair
 
     def changed(self, x: Any, draws: Draws) -> Any:
         """Some images blurred, those of a batch in the same way, and all held to the range."""

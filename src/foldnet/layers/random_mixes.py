@@ -28,6 +28,7 @@ from foldnet.layers.random_colors import (
     RandomPosterization,
     RandomSharpness,
     Solarization,
+    Strengthened,
 )
 from foldnet.layers.random_images import RandomRotation, RandomShear, RandomTranslation
 from foldnet.operations.expression import unary
@@ -101,11 +102,9 @@ Change = Callable[[Any, Draws], Any]
 """Makes other images of images."""
 
 
-class Augmented(Augmentation):
+class Augmented(Strengthened):
     """Base class of layers that choose among the changes of others, the same for all images of a batch."""
 
-    factor: Pair
-    value_range: Pair
     interpolation: str
 
     def changes(self) -> dict[str, Change]:

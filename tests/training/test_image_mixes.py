@@ -15,7 +15,9 @@ from foldnet.engines.reference.training import ReferenceTraining, forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.layers.drawing import Draws
 from foldnet.lowering.lower import Lowering, Mode
-from foldnet.operations.kernels import StepContext
+from foldnet.operations.chance import numpy as chance
+from foldnet.operations.chance.op import Draw
+from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.passes.guards import in_evaluation
 from foldnet.training import eager
 from tests.support.image_changes import MIXES
@@ -272,7 +274,12 @@ def called(code, apart):
 
 
 @pytest.mark.filterwarnings("ignore:.*runs in Python:RuntimeWarning")
-def test_a_validation_is_that_of_the_network_without_changes(both_engines):
+def test_a_validation_is_that_of_the_network_without_changes(both_engines, monkeypatch):
+    """For metrics in Python, too; no number is drawn for it."""
+    drawn = chance.RULES[Draw].in_step
+    moments = []
+    noted = Kernel(None, lambda op, moment, x: moments.append(moment.training) or drawn(op, moment, x))
+    monkeypatch.setitem(chance.RULES, Draw, noted)
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0, 255, (9, 5, 6, 3)).astype(np.float32), rng.normal(size=(9, 2)).astype(np.float32)
     network = Sequential(
@@ -286,6 +293,7 @@ def test_a_validation_is_that_of_the_network_without_changes(both_engines):
         assert history["val_loss"] == pytest.approx([plain], rel=1e-5)
         assert history["val_seen"] == pytest.approx([network.predict(x).max()], rel=1e-5)
         assert abs(history["loss"][0] - plain) > 1e-3 * plain
+    assert set(moments) == {True}
 
 
 class Seen(metrics.Metric):

@@ -61,7 +61,7 @@ def forward(
 
 
 def _holds(condition: Condition, values: Mapping[str, Array]) -> bool:
-    """Whether some row takes the value; what training steps need is looked at by whoever gives the graph."""
+    """Whether some row takes the value. A graph for evaluation is given without what only training steps need."""
     if not isinstance(condition, Taken):
         return True
     return bool((taken(values[condition.which], condition.count) == condition.number).any())

@@ -9,7 +9,7 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
-from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.layers.weight import Weight, WeightSpec, distinct
 from foldnet.naming import join_names, snake_case, unique_name
 from foldnet.nested_data import arranged
 from foldnet.structure import flatten, is_nested, map_structure, pack
@@ -189,46 +189,30 @@ class Network(Layer, Use):
         As in Keras, this depends on the network's own ``trainable`` and on that of each single layer. A nested
         network's ``trainable`` only sets its layers'.
         """
-        return (
-            []
-            if not self._trainable
-            else [w for layer in self.single_layers() for w in layer.trainable_weights]
-        )
+        if not self._trainable:
+            return []
+        return distinct(w for layer in self.single_layers() for w in layer.trainable_weights)
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """Weights that the optimizer does not change."""
         if not self._trainable:
             return self.weights
-        return [w for layer in self.single_layers() for w in layer.non_trainable_weights]
+        trained = {w.place for w in self.trainable_weights}
+        others = (w for layer in self.single_layers() for w in layer.non_trainable_weights)
+        return [w for w in distinct(others) if w.place not in trained]
 
     @property
     def weights(self) -> list[Weight]:
-        """All weights, layer by layer."""
-        return [w for layer in self._layers for w in layer.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all weights from arrays in the order of ``get_weights``."""
-        expected = len(self.weights)
-        if len(weights) != expected:
-            raise InputError(f"{self.name!r} has {expected} weights, and was given {len(weights)}")
-        start = 0
-        for layer in self._layers:
-            count = len(layer.weights)
-            layer.set_weights(weights[start : start + count])
-            start += count
-
-    def count_params(self) -> int:
-        """Number of weight values in all layers."""
-        return sum(layer.count_params() for layer in self._layers)
+        """All weights, layer by layer, each once."""
+        return distinct(w for layer in self._layers for w in layer.weights)
 
     @property
     def losses(self) -> list[float]:
         """The layers' parts of the loss: activity losses of the last call on arrays, then weight penalties."""
         single = self.single_layers()
-        of_weights = [loss for layer in single for loss in layer.weight_losses()] if self._trainable else []
-        every = (inner for layer in single for inner in layer.with_inner_layers)
-        return [*(loss for layer in every for loss in layer.activity_losses), *of_weights]
+        every = dict.fromkeys(inner for layer in single for inner in layer.with_inner_layers)
+        return [*(loss for layer in every for loss in layer.activity_losses), *self.weight_losses()]
 
     # -- as a layer of another network ---------------------------------------------------------------------
 

@@ -92,12 +92,8 @@ def counts(layer: Layer) -> tuple[int, int]:
     >>> counts(Sequential([layers.Input((10,)), layers.BatchNormalization()]))
     (20, 20)
     """
-    if isinstance(layer, Network):
-        pairs = [counts(each) for each in layer.layers]
-        trainable, fixed = sum(t for t, _ in pairs), sum(f for _, f in pairs)
-        return (trainable, fixed) if layer.trainable else (0, trainable + fixed)
-    sizes = [(prod(w.shape), w.trainable) for w in layer.weights]
-    return sum(n for n, t in sizes if t), sum(n for n, t in sizes if not t)
+    trainable = sum(prod(w.shape) for w in layer.trainable_weights)
+    return trainable, layer.count_params() - trainable
 
 
 def _in_range(layers: Sequence[Layer], names: Sequence[str] | None) -> Sequence[Layer]:

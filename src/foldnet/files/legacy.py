@@ -239,10 +239,12 @@ def names_in(group: Group, attribute: str) -> list[str]:
 
 
 def leaves_of(layer: Layer) -> Iterator[Leaf]:
-    """Every weight in a layer or nested network, in the order in which Keras lists ``layer.weights``."""
-    both = list(_created(layer, True))
-    yield from ((inner, spec) for inner, spec, trainable in both if trainable)
-    yield from ((inner, spec) for inner, spec, trainable in both if not trainable)
+    """Every weight in a layer or nested network once, in the order in which Keras lists ``layer.weights``."""
+    found: dict[tuple[Layer, str], tuple[WeightSpec, bool]] = {}
+    for inner, spec, trainable in _created(layer, True):
+        found.setdefault((inner, spec.name), (spec, trainable))
+    yield from ((inner, spec) for (inner, _), (spec, trainable) in found.items() if trainable)
+    yield from ((inner, spec) for (inner, _), (spec, trainable) in found.items() if not trainable)
 
 
 def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec, bool]]:

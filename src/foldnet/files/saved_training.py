@@ -10,7 +10,6 @@ from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import GroupLike
-from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.training.optimizer_layout import Layout
 
@@ -98,14 +97,11 @@ def _named_layout(names: Sequence[str]) -> Layout:
 
 def _arrays(places: Sequence[tuple[GroupLike, str]], network: Network) -> list[Array]:
     """Read the datasets; each must have the shape of a weight or of a single number."""
-    shapes = {(), *_shapes(network)}
-    if len(places) > MAX_VARIABLES * (1 + len(network.specs)):
+    weights = network.weights
+    shapes = {(), *(weight.shape for weight in weights)}
+    if len(places) > MAX_VARIABLES * (1 + len(weights)):
         raise FileFormatError(f"the file holds {len(places):,} variables of an optimizer")
     return [group.array(name, _one_of(group.shape(name), shapes, name)) for group, name in places]
-
-
-def _shapes(layer: Layer) -> set[tuple[int, ...]]:
-    return {spec.shape for spec in layer.specs}
 
 
 def _one_of(shape: tuple[int, ...], shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:

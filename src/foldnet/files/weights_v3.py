@@ -144,6 +144,9 @@ class _Reader:
             if name in own:
                 self.values.add(layer, name, array)
         for key, part in layer.inner_layers.items():
+            if part in self._done or self._leniency.skips(part):
+                continue  # Keras stores a layer that is used in several places at the first
+            self._done.add(part)
             if isinstance(part, Network):
                 self.network(group.group(key), part)
                 continue

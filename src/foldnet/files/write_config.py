@@ -248,15 +248,25 @@ def kept_in_settings(layer: Layer, whole: Layer) -> bool:
 
 
 def _mentions(network: Network) -> Iterator[Layer]:
-    """Every layer in every network's list; a nested network's layers are listed only once."""
+    """Every layer in every network's list and in other layers' settings; what is inside a layer is listed only once."""
     seen: set[Layer] = set()
-    pending = [network]
+    pending: list[Layer] = [network]
     while pending:
-        for layer in pending.pop().operations:
-            yield layer
-            if isinstance(layer, Network) and layer not in seen:
-                pending.append(layer)
-            seen.add(layer)
+        layer = pending.pop()
+        inner = [*layer.operations] if isinstance(layer, Network) else _in_settings(layer)
+        for other in inner:
+            yield other
+            if other not in seen:
+                pending.append(other)
+            seen.add(other)
+
+
+def _in_settings(layer: Layer) -> list[Layer]:
+    """The layers that a layer was given; not those that it made from them, which a reader makes again."""
+    given = (getattr(layer, key) for key in layer.layers_in_settings if key not in layer.kept_as)
+    return [
+        one for value in given for one in (value if isinstance(value, list) else [value]) if one is not None
+    ]
 
 
 def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -23,6 +24,9 @@ from foldnet.structure import flatten
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
+
+NAMED = 10
+"""How many weights an error names."""
 
 
 class Layer(Traits, Configured):
@@ -268,17 +272,18 @@ class Layer(Traits, Configured):
     @property
     def weights(self) -> list[Weight]:
         """All weights: Keras's order, trainable first."""
-        return [*self.trainable_weights, *self.non_trainable_weights]
+        every = [Weight(self, s.name) for s in self.specs]
+        return [*(w for w in every if w.trainable), *(w for w in every if not w.trainable)]
 
     @property
     def trainable_weights(self) -> list[Weight]:
         """Weights that training changes; none when ``trainable`` is False."""
-        return [Weight(self, s.name) for s in self.specs if self.trains(s.name)]
+        return [w for w in self.weights if w.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """Weights that the optimizer does not change, such as moving statistics."""
-        return [Weight(self, s.name) for s in self.specs if not self.trains(s.name)]
+        return [w for w in self.weights if not w.trainable]
 
     @property
     def variables(self) -> list[Weight]:
@@ -308,7 +313,7 @@ class Layer(Traits, Configured):
 
     def count_params(self) -> int:
         """Number of weight values."""
-        return int(sum(np.prod(s.shape, dtype=np.int64) for s in self.specs))
+        return sum(prod(w.shape) for w in self.weights)
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights in the order of ``weights``."""
@@ -320,17 +325,14 @@ class Layer(Traits, Configured):
         Raises:
             InputError: another number of arrays, or another shape.
         """
-        specs = [s for s in self.specs if s.trainable and self.trainable]
-        specs += [s for s in self.specs if s not in specs]
-        if len(weights) != len(specs):
+        own = self.weights
+        if len(weights) != len(own):
+            names = ", ".join([*(w.name for w in own[:NAMED]), *["..."] * (len(own) > NAMED)])
             raise InputError(
-                f"layer {self.name!r} has {len(specs)} weights ({', '.join(s.name for s in specs)}), "
-                f"and was given {len(weights)}"
+                f"layer {self.name!r} has {len(own)} weights ({names}), and was given {len(weights)}"
             )
-        for spec, value in zip(specs, weights, strict=True):
-            self.set_weight(
-                spec.name, np.array(value, np.float32)
-            )  # a copy, so that the caller's array is not shared
+        for weight, value in zip(own, weights, strict=True):
+            weight.assign(value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if any(spec.name == name for spec in self.__dict__.get("_specs") or ()) and not isinstance(

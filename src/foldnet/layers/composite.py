@@ -10,7 +10,7 @@ from foldnet.arrays import Array
 from foldnet.errors import NotYetError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
-from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.layers.weight import Weight, WeightSpec, distinct
 
 
 class Composite(Layer):
@@ -97,7 +97,7 @@ class Composite(Layer):
     @property
     def weights(self) -> list[Weight]:
         """All weights, part by part."""
-        return [Weight(self, spec.name) for spec in self.specs]
+        return distinct(Weight(self, spec.name) for spec in self.specs)
 
     @property
     def trainable(self) -> bool:

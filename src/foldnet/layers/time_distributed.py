@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError
@@ -83,14 +82,6 @@ class TimeDistributed(Wrapper):
     def non_trainable_weights(self) -> list[Weight]:
         """The inner layer's other weights."""
         return self.layer.non_trainable_weights if self.trainable else self.layer.weights
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set the inner layer's weights."""
-        self.layer.set_weights(weights)
-
-    def count_params(self) -> int:
-        """The inner layer's."""
-        return self.layer.count_params()
 
     def differs_in_training(self) -> bool:
         """Whether the inner layer does, or any layer of the inner network."""

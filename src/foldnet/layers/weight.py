@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,21 @@ class Weight(NDArrayOperatorsMixin):
         return self.value.copy()
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values; to ask for it draws no initial values."""
+        if self.shown is not None:
+            return self.shown
+        return next(spec.shape for spec in self.layer.specs if spec.name == self.name)
+
+    @property
     def path(self) -> str:
         """Layer and name, such as ``dense/kernel``."""
         return f"{self.layer.name}/{self.name}"
+
+    @property
+    def place(self) -> tuple[Layer, str]:
+        """The innermost layer that has it, and its name there: the same wherever that layer is used."""
+        return self.layer.holder_of(self.name)
 
     @property
     def trainable(self) -> bool:
@@ -79,7 +92,7 @@ class Weight(NDArrayOperatorsMixin):
         return self._changed_by("constraint")
 
     def _changed_by(self, what: str) -> Any:
-        layer, name = self.layer.holder_of(self.name)
+        layer, name = self.place
         own = name.rpartition("/")[2]
         # The settings of a recurrent_kernel are called recurrent_regularizer and recurrent_constraint.
         return getattr(layer, f"{own}_{what}", getattr(layer, f"{own.removesuffix('_kernel')}_{what}", None))
@@ -152,3 +165,11 @@ class Weight(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Weight {escaped_name(self.path)}, shape={self.shape}>\n{self.value!r}"
+
+
+def distinct(weights: Iterable[Weight]) -> list[Weight]:
+    """Each weight once, as Keras lists them: a layer may be used by itself and inside several others."""
+    found: dict[tuple[Layer, str], Weight] = {}
+    for weight in weights:
+        found.setdefault(weight.place, weight)
+    return list(found.values())

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from foldnet.arrays import Array
-from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
@@ -137,16 +137,6 @@ class Wrapper(Layer):
             self.layer.set_weight(name, value)
         else:
             super().set_weight(name, value)
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all weights from arrays in the order of ``get_weights``."""
-        if len(weights) != len(self.specs):
-            raise InputError(
-                f"layer {self.name!r} has {len(self.specs)} weights ({', '.join(s.name for s in self.specs)}), and was "
-                f"given {len(weights)}"
-            )
-        for spec, value in zip(self.specs, weights, strict=True):
-            self.set_weight(spec.name, value)
 
 
 class SpectralNormalization(Wrapper):

@@ -5,20 +5,25 @@ tf_keras wants TensorFlow, which the tests do without, so this is run in two ste
     python scripts/check_tf_keras_reads.py write FOLDER          # with foldnet
     python scripts/check_tf_keras_reads.py read FOLDER           # with tf_keras and NumPy
 
-Those saved with ``include_optimizer="tf_keras"`` must go on there from the state of the optimizer.
+Those saved with ``include_optimizer="tf_keras"`` must go on there from the state of the optimizer. The second step
+writes down which settings tf_keras takes of each layer, for ``tests/files/test_for_tf_keras.py``.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from make_state_fixtures import OPTIMIZERS as STATES
 from make_state_fixtures import rows
-from state_networks import NETWORKS, NOT_WRITTEN_FOR_TF_KERAS, SETTINGS, network_of, rows_of
+from state_networks import NETWORKS, NOT_IN_TF_KERAS, SETTINGS, network_of, rows_of
 
+ROOT = Path(__file__).parent.parent
+OPENS = ROOT / "tests" / "fixtures" / "tf_keras_opens.json"
 OPTIMIZERS = ("SGD", "Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta")
 
 
@@ -92,6 +97,55 @@ def write(folder: Path) -> None:
         if "." not in name:
             write_state(folder / "states", case, getattr(optimizers, name)(**settings))
     write_layers(folder / "layers")
+    write_each_layer(folder / "each")
+
+
+def write_each_layer(folder: Path) -> None:
+    """Save each layer of the tests by itself, and calls of layers on several tensors, with what foldnet predicts."""
+    sys.path.insert(0, str(ROOT))
+    from foldnet.errors import UnsupportedError
+    from tests.files.test_for_tf_keras import OTHERS, unlike_tf_keras
+    from tests.files.test_save import EVERY_LAYER, one_layer
+
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(3)
+    made = [(name, settings, one_layer(name, settings, shape)) for name, settings, shape in EVERY_LAYER]
+    made = [(name, network) for name, settings, network in made if not unlike_tf_keras(name, settings)]
+    made += [(name, make()) for name, make in OTHERS.items()]
+    for number, (name, network) in enumerate(made):
+        network.set_weights([rng.uniform(0.2, 1.5, w.shape) for w in network.get_weights()])
+        network.compile("sgd", "mse")
+        rows = [rng.uniform(0, 3, (4, *t.shape[1:])).astype(np.float32) for t in network.inputs]
+        path = folder / f"{number:03}_{name}.h5"
+        try:
+            network.save(path, include_optimizer="tf_keras")
+        except UnsupportedError as error:
+            print(f"{path.name}: not written, {error}")
+        else:
+            np.savez(path.with_suffix(".npz"), network.predict(rows if len(rows) > 1 else rows[0]), *rows)
+
+
+def read_each_layer(folder: Path) -> None:
+    """Open each of them, compare, and write down the settings that tf_keras took."""
+    import tf_keras
+
+    taken: dict[str, set[str]] = {}
+    for path in sorted(folder.glob("*.h5")):
+        recorded = np.load(path.with_suffix(".npz"))
+        expected, *rows = (recorded[f"arr_{i}"] for i in range(len(recorded.files)))
+        model = tf_keras.models.load_model(path)
+        result = model.predict(rows if len(rows) > 1 else rows[0], verbose=0)
+        # TensorFlow reads the bicubic kernel from a table of 1024 entries.
+        limit = 5e-3 if "Resizing" in path.name else 1e-5
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=limit, err_msg=path.name)
+        with h5py.File(path) as file:
+            stored = json.loads(file.attrs["model_config"])["config"]["layers"]
+        for layer in stored:
+            taken.setdefault(layer["class_name"], set()).update(layer["config"])
+        print(f"{path.name}: as foldnet")
+    OPENS.write_text(
+        json.dumps({name: sorted(keys) for name, keys in sorted(taken.items())}, indent=1) + "\n"
+    )
 
 
 def write_state(folder: Path, case: str, optimizer: Any) -> None:
@@ -116,7 +170,7 @@ def write_layers(folder: Path) -> None:
 
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(2)
-    for name in (n for n in NETWORKS if n not in NOT_WRITTEN_FOR_TF_KERAS):
+    for name in (n for n in NETWORKS if n not in NOT_IN_TF_KERAS):
         kind, settings = NETWORKS[name][1]
         network = network_of(layers, Model, name)
         network.set_weights([rng.uniform(0.2, 0.5, w.shape) * rng.choice([-1, 1], w.shape) if w.ndim > 1
@@ -176,6 +230,7 @@ def read(folder: Path) -> None:
             np.testing.assert_allclose(result, recorded[name], atol=tolerance, err_msg=path.name)
         print(f"{path.name}: continues as foldnet")
     read_layers(folder / "layers")
+    read_each_layer(folder / "each")
 
 
 if __name__ == "__main__":

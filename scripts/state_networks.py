@@ -160,8 +160,6 @@ SHARED_IN_KERAS_3_FILES = ("shared",)
 """Keras 3 opens foldnet's files of it, not its own, and its ``.h5`` has the shared layers as several."""
 NOT_IN_TF_KERAS = ("heads", "shared", "at_every_step")
 """The last since tf_keras normalizes the values of all steps of a TimeDistributed together."""
-NOT_WRITTEN_FOR_TF_KERAS = (*NOT_IN_TF_KERAS, "words")
-"""tf_keras reads a MultiHeadAttention only with settings that Keras 3 refuses."""
 
 
 def network_of(lib, model, name):

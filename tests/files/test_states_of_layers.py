@@ -16,7 +16,6 @@ import pytest
 
 import foldnet
 from foldnet import layers, optimizers
-from foldnet.errors import UnsupportedError
 from foldnet.training.optimizer_state import state_of
 from tests.support.arrays import arrays_of
 from tests.support.keras_pairs import random_weights
@@ -27,7 +26,6 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from state_networks import (  # noqa: E402
     NETWORKS,
     NOT_IN_KERAS_3,
-    NOT_WRITTEN_FOR_TF_KERAS,
     SETTINGS,
     SHARED_IN_KERAS_3_FILES,
     network_of,
@@ -96,7 +94,7 @@ def test_tf_keras_then_foldnet(file, tmp_path):
     network = foldnet.load_model(FOLDER / file)
     assert network.optimizer.iterations == 9
     rows, name = rows_of(network), file.split(".")[0]
-    back = file.endswith(".h5") and name not in NOT_WRITTEN_FOR_TF_KERAS
+    back = file.endswith(".h5")
     if back:  # the state goes back to tf_keras, the variables in its order
         network.save(tmp_path / file, include_optimizer="tf_keras")
         again = foldnet.load_model(tmp_path / file)
@@ -108,16 +106,6 @@ def test_tf_keras_then_foldnet(file, tmp_path):
     if back:
         assert optimizer_weights(tmp_path / file) == optimizer_weights(FOLDER / file)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(fitted(again, rows, 2), weights, strict=True))
-
-
-@pytest.mark.parametrize("layer", [layers.MultiHeadAttention(2, 2), layers.RMSNormalization()])
-def test_layers_that_tf_keras_cannot_read_are_refused(layer, tmp_path):
-    x = layers.Input((5, 4))
-    network = foldnet.Model(x, layer(x, x) if isinstance(layer, layers.MultiHeadAttention) else layer(x))
-    network.compile("adam", "mse")
-    with pytest.raises(UnsupportedError, match=r"tf_keras opens no .*as \.keras"):
-        network.save(tmp_path / "x.h5", include_optimizer="tf_keras")
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_wrappers_state_is_that_of_the_layer_in_it():

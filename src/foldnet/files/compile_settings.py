@@ -35,39 +35,36 @@ TF_KERAS_SETTINGS = {"jit_compile": False, "is_legacy_optimizer": False}
 WITHOUT = "; or save the network alone: model.save(path, include_optimizer=False)"
 
 
-def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -> dict[str, Any]:
+def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
     """The arguments of ``compile``: ``compile_config`` of an archive, ``training_config`` of a ``.h5`` file.
 
     Args:
         trainer: of the network.
-        dialect: of the file.
-        tf_keras: whether a ``.h5`` is for tf_keras only, which then creates its new optimizers.
+        dialect: of the file; from one for tf_keras alone it creates its new optimizers.
 
     Raises:
         UnsupportedError: a schedule or optimizer that is the user's code; a user's loss or metric
             without a name.
     """
     given = trainer.compiled.given
-    optimizer = stored_optimizer(trainer.compiled.optimizer, dialect, tf_keras)
+    optimizer = stored_optimizer(trainer.compiled.optimizer, dialect)
     stored = {
         "loss": _each(given.loss, stored_loss),
         "loss_weights": plain_data(given.loss_weights, "loss_weights"),
         "metrics": _each(given.metrics, stored_metric),
         "weighted_metrics": _each(given.weighted_metrics, stored_metric),
     }
-    if dialect is Dialect.KERAS_2:
+    if dialect.is_old:
         stored["loss"] = _spelled_out(stored["loss"])
         stored |= {key: _names_alone(stored[key]) for key in ("loss", "metrics", "weighted_metrics")}
-    if dialect is Dialect.KERAS_2:
+    if dialect.is_old:
         return {**stored, "optimizer_config": optimizer}
     return {
         "optimizer": optimizer, **stored, "run_eagerly": False, "steps_per_execution": 1, "jit_compile": "auto",
     }  # fmt: skip
 
 
-def stored_optimizer(
-    optimizer: Optimizer, dialect: Dialect = Dialect.KERAS_3, tf_keras: bool = False
-) -> dict[str, Any] | None:
+def stored_optimizer(optimizer: Optimizer, dialect: Dialect = Dialect.KERAS_3) -> dict[str, Any] | None:
     """An optimizer's configuration as Keras stores it, without its state; None if there is no optimizer."""
     if isinstance(optimizer, AbsentOptimizer):
         return None if optimizer.stored is None else dict(optimizer.stored)
@@ -84,7 +81,7 @@ def stored_optimizer(
     config = plain_data(optimizer.get_config(), f"the optimizer {name}")
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
-    if tf_keras:
+    if dialect is Dialect.TF_KERAS:
         unknown = [key for key in KERAS_3_SETTINGS if config.pop(key) is not None]
         if name in KERAS_3_OPTIMIZERS or unknown:
             raise UnsupportedError(

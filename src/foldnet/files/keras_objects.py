@@ -19,10 +19,19 @@ from foldnet.layers.base import Layer
 
 
 class Dialect(Enum):
-    """Which Keras's names and forms a file uses."""
+    """Which Keras's names and forms a file uses.
+
+    ``KERAS_2`` is what Keras 3 and tf_keras both open, where they agree; ``TF_KERAS`` is for tf_keras alone.
+    """
 
     KERAS_3 = "Keras 3"
     KERAS_2 = "Keras 2"
+    TF_KERAS = "tf_keras"
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is that of ``.h5`` files."""
+        return self is not Dialect.KERAS_3
 
 
 FOREIGN_ACTIVATIONS = frozenset({"hard_sigmoid_keras2", "thresholded_relu", "threshold"})
@@ -67,7 +76,7 @@ def stored_activation(function: object, dialect: Dialect, where: str) -> Any:
             )
         return function_record(own) if dialect is Dialect.KERAS_3 else own
     name, parameters = named
-    if name == "hard_sigmoid_keras2" or (name == "hard_sigmoid" and dialect is Dialect.KERAS_2):
+    if name == "hard_sigmoid_keras2" or (name == "hard_sigmoid" and dialect.is_old):
         raise UnsupportedError(
             f"{where}: Keras 2 and Keras 3 compute different functions under the name 'hard_sigmoid', and a "
             f"{'.keras' if dialect is Dialect.KERAS_3 else '.h5'} file cannot say which of them {name} is. "
@@ -113,7 +122,7 @@ def function_record(name: str) -> dict[str, Any]:
 def layer_settings(class_name: str, config: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """The settings of an activation layer, with the dialect's names."""
     config = dict(config)
-    if class_name == "LeakyReLU" and dialect is Dialect.KERAS_2:
+    if class_name == "LeakyReLU" and dialect.is_old:
         config["alpha"] = config.pop("negative_slope")
     return config
 

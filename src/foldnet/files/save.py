@@ -14,7 +14,8 @@ import h5py
 
 from foldnet.disk.atomic import write_whole
 from foldnet.disk.opening import name_of
-from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.errors import ConfigError, FoldnetError
+from foldnet.files.for_tf_keras import check_for_tf_keras
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
 from foldnet.files.overwrite import MARK
@@ -172,7 +173,10 @@ def _write_archive(path: Path, parts: list[tuple[str, bytes]]) -> None:
 def _legacy_parts(
     network: Network, include_optimizer: IncludeOptimizer
 ) -> tuple[bytes, bytes | None, WriteState | None]:
-    config = _json(network_record(network, Dialect.KERAS_2))
+    dialect = Dialect.TF_KERAS if include_optimizer == TF_KERAS else Dialect.KERAS_2
+    if dialect is Dialect.TF_KERAS:
+        check_for_tf_keras(network)
+    config = _json(network_record(network, dialect))
     trainer = network.trainer
     if not include_optimizer or trainer is None:
         return config, None, None
@@ -183,36 +187,21 @@ def _legacy_parts(
     optimizer = trainer.compiled.optimizer
     if isinstance(optimizer, AbsentOptimizer):
         # Keras cannot read compile settings without an optimizer's record from a .h5.
-        stored = _json(stored_compile(trainer, Dialect.KERAS_2)) if optimizer.stored is not None else None
+        stored = _json(stored_compile(trainer, dialect)) if optimizer.stored is not None else None
         return config, stored, None
-    if include_optimizer == TF_KERAS:
-        _check_for_tf_keras(network)
-        training = _json(stored_compile(trainer, Dialect.KERAS_2, tf_keras=True))
+    if dialect is Dialect.TF_KERAS:
+        training = _json(stored_compile(trainer, dialect))
         variables = named_state(trainer)
         return config, training, lambda file: write_optimizer_weights(file, variables)
     # Not into optimizer_weights: if Keras 3 finds those (even in its own files), it builds the optimizer without
     # weights, and can then neither restore the state nor train.
     name, state = trainer.compiled.optimizer.name, state_of(trainer)
-    training = _json(stored_compile(trainer, Dialect.KERAS_2))
+    training = _json(stored_compile(trainer, dialect))
     return (
         config,
         training,
         lambda file: write_tree(file.create_group("optimizer"), optimizer_tree(name, state)),
     )
-
-
-NOT_FOR_TF_KERAS = frozenset({"MultiHeadAttention", "GroupQueryAttention", "RMSNormalization"})
-"""Layers that tf_keras does not have, or reads only with settings that Keras 3 refuses."""
-
-
-def _check_for_tf_keras(network: Network) -> None:
-    for layer in network.single_layers():
-        name = type(layer).__name__
-        if name in NOT_FOR_TF_KERAS:
-            raise UnsupportedError(
-                f"layer {layer.name!r}: tf_keras opens no {name} of Keras 3, so it could not go on; save the network "
-                "for Keras 3 as .keras"
-            )
 
 
 def _write_legacy(

@@ -8,6 +8,7 @@ from typing import Any
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.files import operations
+from foldnet.files.for_tf_keras import left_out, own_settings
 from foldnet.files.keras_objects import (
     Dialect,
     layer_settings,
@@ -17,11 +18,11 @@ from foldnet.files.keras_objects import (
     stored_policy,
     stored_setting,
 )
+from foldnet.files.write_calls import Calls
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
-from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.lowering.masks import masked_layers
+from foldnet.layers.tensors import Call
 from foldnet.naming import join_names
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
@@ -107,7 +108,7 @@ class _Writer:
         config |= self._sequential(network) if sequential else self._functional(network)
         shape = plain_data([t.shape for t in network.inputs], network.name)
         kind = "Sequential" if sequential else "Functional"
-        if self._dialect is Dialect.KERAS_2:
+        if self._dialect.is_old:
             return self._marked(network, {"class_name": kind, "config": config})
         bare = self._bare and network is self._whole
         if type(network) not in (Model, Sequential, Network) and not bare:
@@ -125,7 +126,7 @@ class _Writer:
             return self.network(layer)
         self._check_name(layer)
         if isinstance(layer, Operation):
-            if self._dialect is Dialect.KERAS_2:
+            if self._dialect.is_old:
                 raise UnsupportedError(
                     f"{layer.name!r} is an operation between layers, and no .h5 file holds those so that Keras opens "
                     "it: Keras 3 itself writes them and cannot read them; save the network as .keras"
@@ -134,7 +135,7 @@ class _Writer:
         name = type(layer).__name__
         _check_known(layer, name, self._dialect)
         config = self._settings(layer, name)
-        if self._dialect is Dialect.KERAS_2:
+        if self._dialect.is_old:
             return self._marked(layer, {"class_name": layer._keras_name(), "config": config})
         stored = record("keras.layers", name, config)
         if LAYERS.get(name) is not type(layer):
@@ -173,7 +174,7 @@ class _Writer:
             del config["trainable"]
         config["dtype"] = stored_policy(given.pop("dtype"), self._dialect)
         given.pop("activity_regularizer", None)
-        if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
+        if self._dialect.is_old and kept_in_settings(layer, self._whole):
             weights = layer.named_weights
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
         for key in layer.layers_in_settings:
@@ -181,9 +182,10 @@ class _Writer:
             config[key] = self._inner(getattr(layer, layer.kept_as.get(key, key)))
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
-            if key in unused and value == unused[key]:
+            if (key in unused and value == unused[key]) or left_out(layer, name, key, value, self._dialect):
                 continue
             config[key] = stored_setting(layer, key, value, self._dialect)
+        config |= own_settings(layer, name, self._dialect)
         if layer.activity_regularizer is not None and name != "ActivityRegularization":
             config["activity_regularizer"] = stored_object(
                 layer.activity_regularizer,
@@ -210,7 +212,7 @@ class _Writer:
         return {"layers": [self.layer(x) for x in [*first, *network.layers]], "build_input_shape": shape}
 
     def _functional(self, network: Network) -> dict[str, Any]:
-        calls = _Calls(network, self._dialect)
+        calls = Calls(network, self._dialect)
         layers = []
         for layer in network.operations:
             stored = {**self.layer(layer), "name": layer.name}
@@ -273,7 +275,7 @@ def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:
     """Refuse layers that the dialect cannot represent, or that Keras would read incorrectly."""
     axis = getattr(layer, "axis", -1)
     several = isinstance(axis, list) and len(axis) != 1
-    if dialect is Dialect.KERAS_2 and name != "BatchNormalization" and (several or axis is None):
+    if dialect.is_old and name != "BatchNormalization" and (several or axis is None):
         raise UnsupportedError(
             f"layer {layer.name!r} ({name}): Keras 3 loses axis={axis} when it opens a .h5 file, and would compute "
             "with another; save the network as .keras"
@@ -290,90 +292,6 @@ def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:
             )
 
 
-class _Calls:
-    """Writes a network's calls and tensors: a tensor is layer name, index of the call, and index of the output."""
-
-    def __init__(self, network: Network, dialect: Dialect) -> None:
-        self._dialect, self._masked = dialect, masked_layers(network)
-        self._of: dict[Layer, list[Call]] = {}
-        known = set(network.graph_calls)
-        for layer in network.operations:
-            self._of[layer] = [call for call in layer.calls if call in known]
-
-    def of(self, layer: Layer) -> list[Call]:
-        """The calls of a layer in this network, except those of inputs."""
-        return [] if layer.is_input else self._of[layer]
-
-    def nodes(self, call: Call) -> list[Any]:
-        """The record of a call; in Keras 2's format two equal records for a nested network.
-
-        Keras 2 counts the creation of a network as its call 0; Keras 3, which also opens these files, does not.
-        If each call is written twice, number 2k + 1 is call k for both.
-        """
-        if call.layer.is_operation:
-            given = operations.stored_argument(list(call.arguments), self._tensor, call.layer.name)
-            return [{"args": given, "kwargs": {}}]
-        known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
-        if unknown := set(call.kwargs) - known - call.layer.own_arguments:
-            raise UnsupportedError(
-                f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
-                "write; leave it out of the call"
-            )
-        kwargs = dict(call.kwargs)
-        if "mask" in kwargs:
-            kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
-        given = call.arguments_with({t: t for t in call.inputs})
-        if self._dialect is Dialect.KERAS_3 and call.layer.takes_states_in_list:
-            given = self._states_by_name(call, given)
-        first, *others = given.items()
-        # Keras 3 reads no tensors by name from a node in Keras 2's form, but reads nodes in its own form from any file.
-        if self._dialect is Dialect.KERAS_2 and not others:
-            node = [[*self._ref(t, ends=False), kwargs] for t in call.given(first[0])]
-            return [node, node] if isinstance(call.layer, Network) else [node]
-        kwargs |= {k: map_structure(self._tensor, v) for k, v in others}
-        return [{"args": [map_structure(self._tensor, _arguments(call))], "kwargs": kwargs}]
-
-    def _states_by_name(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
-        """The tensors of a call by argument, with initial states that follow in a list by their name, as in Keras 3."""
-        name, states = call.layer.tensor_arguments[:2]
-        if not isinstance(given[name], list):
-            return given
-        if call.layer in self._masked:
-            raise UnsupportedError(
-                f"layer {call.layer.name!r} is called on a list of sequences with a mask and initial states. Keras 3 "
-                "takes the states by name, and the mask then has no effect there; save the network as .h5"
-            )
-        first, *others = given[name]
-        return {name: first, states: others}
-
-    def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
-        call = tensor.call
-        assert call is not None  # a network's tensors come from its calls
-        index = self._of[call.layer].index(call)
-        if isinstance(call.layer, Network):
-            if self._dialect is Dialect.KERAS_2:
-                index = 2 * index + 1
-            elif ends and not isinstance(call.layer, Sequential):
-                index += 1
-        return [call.layer.name, index, tensor.index]
-
-    def end(self, tensor: SymbolicTensor) -> list[Any]:
-        """An input or output of the network."""
-        return self._ref(tensor, ends=True)
-
-    def _mask(self, mask: object) -> dict[str, Any] | None:
-        if mask is not None and not isinstance(mask, SymbolicTensor):
-            raise UnsupportedError(
-                "a mask that is not a tensor of the network cannot be written; give an input of the network"
-            )
-        return None if mask is None else self._tensor(mask)
-
-    def _tensor(self, tensor: SymbolicTensor) -> dict[str, Any]:
-        shape = plain_data(tensor.shape, tensor.name)
-        config = {"shape": shape, "dtype": tensor.dtype, "keras_history": self._ref(tensor, ends=False)}
-        return {"class_name": "__keras_tensor__", "config": config}
-
-
 def _built_with(call: Call) -> dict[str, Any]:
     """The shapes that a layer was built with, as Keras hands them to ``build``."""
     layer = call.layer
@@ -386,14 +304,3 @@ def _built_with(call: Call) -> dict[str, Any]:
         return {"shapes_dict": shapes}
     inputs = [t.shape for t in call.inputs]
     return {"input_shape": inputs if layer.joins_inputs else inputs[0]}
-
-
-def _arguments(call: Call) -> Any:
-    """The layer's inputs, in the structure of its call."""
-    if isinstance(call.layer, Network):
-        values = dict(zip(call.layer.inputs, call.inputs, strict=True))
-        return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
-    tensors = call.given(call.layer.tensor_arguments[0])
-    if call.layer.joins_inputs:
-        return list(tensors)
-    return tensors[0]

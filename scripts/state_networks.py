@@ -105,7 +105,8 @@ def heads(lib, model):
     y = both(lib.AdditiveAttention()([y, x]))
     both.forward_layer.trainable = False
     y = lib.EinsumDense("abc,cde->abde", (5, 2, 2), bias_axes="de")(y)
-    return x, lib.Flatten()(y)
+    y = lib.SpectralNormalization(lib.Conv2D(3, 2, activation="tanh"), power_iterations=2)(y)
+    return x, lib.SpectralNormalization(lib.Dense(4))(lib.Flatten()(y))
 
 
 def at_every_step(lib, model):

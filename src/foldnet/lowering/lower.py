@@ -67,6 +67,8 @@ class Lowering(AlongBuilder):
         super().__init__(learns=mode is Mode.TRAIN)
         self.mode = mode
         self.replacements = replacements or {}
+        self.instead: dict[tuple[Layer, str], str] = {}
+        """The values that a training program uses instead of weights: what training makes of them."""
         self.streams = 0
         self.call_training: bool | None = None
         self.call: Call | None = None
@@ -106,6 +108,9 @@ class Lowering(AlongBuilder):
         In a training program it is a variable, or that variable under this shape if it is also used under another.
         """
         array, whole = layer.named_weights[name], layer.owner_of(name)
+        if whole in self.instead:
+            value = self.instead[whole]
+            return value if shape is None else self.shaped(value, shape)
         if shape is not None:
             array = array.reshape(shape)
         known = next((key for key, owner in self.variables.items() if owner == whole), None)

@@ -26,6 +26,7 @@ class SpectralKernel(Op):
     data: ClassVar[int | None] = 0
     weights: ClassVar[tuple[int, int]] = (2, 2)
     predicts: ClassVar[bool] = False
+    statistics: ClassVar[int] = 1
     moves: ClassVar[int] = 1
 
     iterations: int = 1

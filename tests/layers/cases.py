@@ -425,13 +425,27 @@ def recurrence() -> list[Case]:
     return cases
 
 
+def spectral() -> list[Case]:
+    """SpectralNormalization around each kind of kernel."""
+    einsum = {"equation": "abc,cde->abde", "output_shape": [None, 2, 3], "bias_axes": "e"}
+    return [
+        Case("SpectralNormalization", {"layer": (name, settings), "power_iterations": turns}, (row,))
+        for name, settings, turns, row in (
+            ("Dense", {"units": 4, "activation": "tanh", "activity_regularizer": "l2"}, 1, (3, 5)),
+            ("Conv2D", {"filters": 3, "kernel_size": 2, "padding": "same"}, 2, (4, 3, 2)),
+            ("Conv1D", {"filters": 4, "kernel_size": 2, "groups": 2, "strides": 2}, 1, (5, 4)),
+            ("EinsumDense", einsum, 3, (2, 4)),
+        )
+    ]
+
+
 FAMILIES: dict[str, list[Case]] = {
     family.__name__: family()
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
         activation_layers, regularization, reshaping, pooling, convolution, borders,
         resizing, adaptive_pooling, encoding, image_changes, merging, attention,
-        recurrence,
+        recurrence, spectral,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

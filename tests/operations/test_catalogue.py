@@ -36,6 +36,7 @@ from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Fold
 from foldnet.operations.kernels import StepContext
 from foldnet.operations.scan.op import TrainedScan
+from foldnet.operations.spectral.op import SpectralKernel
 from foldnet.operations.warping.op import MapImage
 from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
@@ -230,7 +231,7 @@ def gradient(op, cases, tools):
 def takes_for_constant(case):
     """Whether gradients, as Keras has them, take something for constant that depends on the data."""
     dropped = isinstance(case.op, TrainedScan) and case.op.dropped
-    return case.label == "Unary-stop_gradient" or type(case.op) is BatchRenorm or dropped
+    return case.label == "Unary-stop_gradient" or type(case.op) in (BatchRenorm, SpectralKernel) or dropped
 
 
 def has_ties(case):

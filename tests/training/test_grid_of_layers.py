@@ -278,6 +278,14 @@ on("Lamb", learning_rate=0.003)({
         "steps", chain(layer("Conv1D", 3, 2, padding="causal"), layer("Bidirectional", layer("GRU", 2))),
     ),
     "embedded attention": ("tokens", chain(EMBEDDING, itself("MultiHeadAttention", 1, 3, use_bias=False), MEAN)),
+    "spectral": (
+        "image",
+        chain(
+            layer("SpectralNormalization", layer("Conv2D", 3, 2, activation="tanh"), 2), layer("Flatten"),
+            layer("SpectralNormalization", layer("Dense", 4, activation="tanh")),
+            layer("SpectralNormalization", layer("EinsumDense", "ab,bc->ac", 3, bias_axes="c")),
+        ),
+    ),
     "lenet": (
         "image",
         chain(layer("Conv2D", 3, 2, activation="tanh"), layer("AveragePooling2D", 2), layer("Flatten")),

@@ -109,7 +109,7 @@ def groups() -> list[list[Case]]:
     families = trained()
     families["time_distributed"] = [
         *NESTED,
-        *at_every_step([c for cases in families.values() for c in cases]),
+        *at_every_step([c for name, cases in families.items() if name != "spectral" for c in cases]),
     ]
     return [cases[i : i + TOGETHER] for cases in families.values() for i in range(0, len(cases), TOGETHER)]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Model, layers, ops, optimizers
-from foldnet.errors import UnsupportedError
+from tests.support.keras_pairs import random_weights
 
 ROWS, STEPS = 4, 3
 
@@ -46,18 +46,66 @@ def test_what_a_noise_shape_shares_is_shared_within_a_step(both_engines):
         assert (drawn[:, 0] != drawn[:, 1]).any()
 
 
-def test_statistics_of_steps_without_a_number_are_refused():
-    x = Input((None, 3))
-    model = Model(x, layers.TimeDistributed(layers.BatchNormalization(), name="mine")(x))
-    model.compile("sgd", "mse")
-    rows = np.zeros((2, 4, 3))
-    with pytest.raises(
-        UnsupportedError, match=r"'mine'.*moves its statistics once for every step.*number of steps"
-    ):
-        model.fit(rows, rows, verbose=0)
-    model.get_layer("mine").trainable = False
-    model.compile("sgd", "mse")
-    model.fit(rows, rows, verbose=0)
+def normalized_steps(kit, model):
+    """Statistics that every step moves, how many steps there are is not known, and masked steps do not count."""
+    x, i = kit.Input((None, 3)), kit.Input((3,))
+    inner = model(i, kit.BatchNormalization(momentum=0.7)(kit.Dense(4, use_bias=False)(i)))
+    y = kit.TimeDistributed(inner)(
+        kit.TimeDistributed(kit.BatchNormalization(momentum=0.6))(kit.Masking()(x))
+    )
+    return model(x, kit.Dense(2)(kit.TimeDistributed(kit.BatchNormalization(scale=False))(y)))
+
+
+def sequences(steps, seed=1):
+    """Rows whose steps end early for one of them, and a target for every step."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0.3, 1.5, (ROWS + 2, steps, 3)).astype(np.float32)
+    x[0, 1:] = 0
+    return x, rng.normal(size=(ROWS + 2, steps, 2)).astype(np.float32)
+
+
+def sentences(kit, model):
+    """Networks at every step that get the masks of words, made outside."""
+    x, y, parts = kit.Input((3, 4), dtype="int32"), None, []
+    y = kit.Embedding(7, 5, mask_zero=True)(x)
+    for make in (
+        lambda i: kit.LSTM(3)(i), lambda i: kit.GlobalAveragePooling1D()(i),
+        lambda i: kit.Flatten()(kit.BatchNormalization(momentum=0.6)(i)),
+        lambda i: kit.Flatten()(kit.MultiHeadAttention(2, 2)(i, i)),
+    ):  # fmt: skip
+        i = kit.Input((4, 5))
+        parts.append(kit.Flatten()(kit.TimeDistributed(model(i, make(i)))(y)))
+    return model(x, kit.Dense(2)(kit.Concatenate()(parts)))
+
+
+def words():
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 7, (6, 3, 4))
+    x[:, :, 0] = rng.integers(1, 7, (6, 3))
+    return x, rng.normal(size=(6, 2)).astype(np.float32)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+@pytest.mark.parametrize(("make", "batches"), [
+    (normalized_steps, [sequences(4), sequences(2), sequences(7), sequences(4)]), (sentences, [words()] * 2),
+])  # fmt: skip
+def test_masks_and_any_number_of_steps(make, batches, both_engines):
+    theirs = make(keras.layers, keras.Model)
+    start = [w * (0.3 if w.ndim > 1 else 1) for w in random_weights(theirs, np.random.default_rng(3))]
+    theirs.set_weights(start)
+    theirs.compile(keras.optimizers.SGD(0.02), "mse")
+    x, y = batches[0]
+    first = theirs.predict_on_batch(x)
+    losses = [float(theirs.train_on_batch(x, y)) for x, y in batches]
+    for _engine in both_engines():
+        ours = make(layers, Model)
+        ours.set_weights(start)
+        np.testing.assert_allclose(ours.predict(x), first, rtol=1e-4, atol=1e-5)
+        ours.compile(optimizers.SGD(0.02), "mse")
+        np.testing.assert_allclose([ours.train_on_batch(x, y) for x, y in batches], losses, rtol=1e-4)
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        assert ours.evaluate(x, y, verbose=0) == pytest.approx(theirs.evaluate(x, y, verbose=0), rel=1e-4)
 
 
 def shared(kit, model):

@@ -165,6 +165,7 @@ from foldnet.layers.row_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from foldnet.layers.spectral import SpectralNormalization
 from foldnet.layers.stacked_cells import StackedRNNCells
 from foldnet.layers.string_lookup import (
     StringLookup,
@@ -178,7 +179,7 @@ from foldnet.layers.transposed_convolution import (
     Convolution2DTranspose,
     Convolution3DTranspose,
 )
-from foldnet.layers.wrapping import SpectralNormalization, Wrapper
+from foldnet.layers.wrapping import Wrapper
 
 LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls

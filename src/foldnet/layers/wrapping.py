@@ -1,9 +1,9 @@
-"""Layers that wrap another layer: Wrapper and SpectralNormalization."""
+"""Wrapper: a layer that wraps another layer."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from foldnet.arrays import Array
@@ -12,7 +12,6 @@ from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
 from foldnet.layers.weight import Weight, WeightSpec
-from foldnet.setting_types import COUNT
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -137,55 +136,3 @@ class Wrapper(Layer):
             self.layer.set_weight(name, value)
         else:
             super().set_weight(name, value)
-
-
-class SpectralNormalization(Wrapper):
-    """A layer whose kernel training divides by its largest singular value (Miyato et al., 2018).
-
-    At prediction time it is the inner layer with the stored kernel. foldnet predicts with it, loads and saves it,
-    but does not train it, because Keras's backends differ in which kernel they store.
-
-    Args:
-        layer: a layer with a ``kernel``, or an Embedding.
-        power_iterations: iterations of the estimate per training step.
-    """
-
-    kinds = {"power_iterations": COUNT}  # noqa: RUF012 - typed in the base
-
-    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any) -> None:
-        super().__init__(layer, **kwargs)
-        if isinstance(power_iterations, int) and power_iterations <= 0:
-            raise ConfigError(
-                f"{self.described()}: `power_iterations` should be greater than zero, got {power_iterations}"
-            )
-        self.power_iterations = power_iterations
-
-    @property
-    def stored_specs(self) -> tuple[WeightSpec, ...]:
-        """The inner layer's kernel, which Keras also stores here, and the vector."""
-        return (*(s for s in self.inner_specs if s.name in ("kernel", "embeddings")), *self.own_specs)
-
-    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """The singular vector that training estimates, (1, the kernel's last size)."""
-        kernel = next((s for s in self.inner_specs if s.name in ("kernel", "embeddings")), None)
-        if kernel is None:
-            raise ConfigError(
-                f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings', which "
-                "SpectralNormalization would normalize"
-            )
-        first = {"class_name": "TruncatedNormal", "config": {"mean": 0.0, "stddev": 0.02}}
-        return [WeightSpec("vector_u", (1, kernel.shape[-1]), first, trainable=False)]
-
-    def differs_in_training(self) -> bool:
-        """True: training normalizes the kernel, frozen or not."""
-        return True
-
-    def lower(self, b: Lowering, *inputs: str) -> str:
-        """The inner layer with the stored kernel; refused in training."""
-        if b.trains and b.call_training is not False:
-            raise UnsupportedError(
-                f"layer {self.name!r}: foldnet does not train SpectralNormalization, where Keras's backends leave "
-                "different kernels behind. Train with a kernel_constraint (UnitNorm, MaxNorm) in its place, or train "
-                "in Keras and load the file to predict, or call it with training=False"
-            )
-        return super().lower(b, *inputs)

@@ -148,8 +148,8 @@ class AlongBuilder(GraphBuilder):
     def _sizes(self, weight: str) -> tuple[int, ...]:
         return tuple(int(n or 0) for n in super().shape(weight))
 
-    def of_weight(self, op: Part, weight: str) -> str:
-        """Part of a weight. What is computed from weights alone has no rows, and so no axes of ``along``."""
-        (found,) = super().emit_all(op, weight)
+    def of_weight(self, op: Op, *weights: str) -> str:
+        """What is computed from weights alone, such as a part of one: it has no rows, and so no axes of ``along``."""
+        (found,) = super().emit_all(op, *weights)
         self._fixed.add(found)
         return found

@@ -16,7 +16,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.op import FLOAT, INT, Dtype
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
-from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.lowering.along import AlongBuilder
 from foldnet.lowering.masks import Mask, Masks
 from foldnet.lowering.texts import holds_texts, text_tables
@@ -67,6 +67,8 @@ class Lowering(AlongBuilder):
         super().__init__(learns=mode is Mode.TRAIN)
         self.mode = mode
         self.replacements = replacements or {}
+        self.instead: dict[tuple[Layer, str], str] = {}
+        """The values that a training program uses instead of weights: what training makes of them."""
         self.streams = 0
         self.call_training: bool | None = None
         self.call: Call | None = None
@@ -86,10 +88,11 @@ class Lowering(AlongBuilder):
         return self.mode is Mode.TRAIN
 
     def inside(self, network: Network, *inputs: str) -> list[str]:
-        """Emit a network that the layer of the current call holds; return the names of its outputs."""
+        """Emit a network that the layer of the current call holds, with its masks; return the names of its outputs."""
         path, call, call_masks, training = self.layer, self.call, self.call_masks, self.call_training
         values: Values = dict(zip(network.inputs, inputs, strict=True))
-        _lower_calls(self, network, values, Masks(self, network), training, f"{path}/")
+        masks = Masks(self, network, dict(zip(network.inputs, call_masks, strict=False)))
+        _lower_calls(self, network, values, masks, training, f"{path}/")
         self.layer, self.call, self.call_masks, self.call_training = path, call, call_masks, training
         return _require_present(network.outputs, values, f"the network {network.name!r} is")
 
@@ -105,6 +108,9 @@ class Lowering(AlongBuilder):
         In a training program it is a variable, or that variable under this shape if it is also used under another.
         """
         array, whole = layer.named_weights[name], layer.owner_of(name)
+        if whole in self.instead:
+            value = self.instead[whole]
+            return value if shape is None else self.shaped(value, shape)
         if shape is not None:
             array = array.reshape(shape)
         known = next((key for key, owner in self.variables.items() if owner == whole), None)
@@ -267,7 +273,11 @@ def lower_and_note(
 
 
 def lower_into(
-    b: Lowering, network: Network, training: bool | None = None, absent: Absent = frozenset()
+    b: Lowering,
+    network: Network,
+    training: bool | None = None,
+    absent: Absent = frozenset(),
+    shapes: Sequence[Shape] | None = None,
 ) -> list[str]:
     """Emit a network's program; return the names of its outputs. A training program then adds the losses.
 
@@ -277,18 +287,28 @@ def lower_into(
         training: for calls in the network without ``training=``. With False, layers such as Dropout do nothing
             even in a training program.
         absent: names of optional inputs that are missing.
+        shapes: of the data for the other inputs, batch axis first, which give free axes their sizes; None to keep them
+            free.
     """
-    values: Values = {}
+    values: Values = dict.fromkeys(network.inputs)
     masks = Masks(b, network)
-    for tensor in network.inputs:
-        present = tensor.name not in absent
-        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
+    present = [tensor for tensor in network.inputs if tensor.name not in absent]
+    known = [tensor.shape for tensor in present] if shapes is None else shapes
+    for tensor, sizes in zip(present, known, strict=True):
+        values[tensor] = b.input(tensor.name, (None, *_sized(tensor.shape, sizes)[1:]), _kind(tensor))
     for tensor, texts in text_tables(network).items():
         if (value := values[tensor]) is not None:
             b.texts[value] = texts
     _lower_calls(b, network, values, masks, training, prefix="")
     b.output_masks = masks.of(network.outputs)
     return _require_present(network.outputs, values, "an output of the network is")
+
+
+def _sized(shape: Shape, given: Shape) -> Shape:
+    """A shape with the sizes of data on its free axes; data of another rank is refused later."""
+    if len(given) != len(shape):
+        return shape
+    return tuple(size if own is None else own for own, size in zip(shape, given, strict=True))
 
 
 def _require_present(tensors: Sequence[SymbolicTensor], values: Values, what: str) -> list[str]:

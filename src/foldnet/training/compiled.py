@@ -146,12 +146,15 @@ class Compiled:
         ]
 
     def program(
-        self, targets: Sequence[Target], absent: Absent = frozenset()
+        self, targets: Sequence[Target], absent: Absent = frozenset(), shapes: Sequence[Shape] | None = None
     ) -> tuple[TrainingProgram, Owners]:
-        """The training program for targets of these shapes, and the layer and weight of each of its variables."""
+        """The training program for targets of these shapes, and the layer and weight of each of its variables.
+
+        ``shapes``: of the inputs' data, see ``build_program``.
+        """
         losses, plans = self.plans(targets)
         decays = self.optimizer.decay_applies
-        return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
+        return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent, shapes)
 
     def program_of_predictions(
         self, targets: Sequence[Target], masks: Sequence[Shape | None]

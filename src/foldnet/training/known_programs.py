@@ -110,7 +110,8 @@ def _made(
     make_engine: Callable[[TrainingProgram], TrainingEngine],
     single: Sequence[Layer],
 ) -> Ready:
-    program, owners = compiled.program(targets, rows.absent)
+    shapes = [a.shape for a in rows.inputs]
+    program, owners = compiled.program(targets, rows.absent, shapes)
     program = program.bound([(None, *a.shape[1:]) for a in rows.arrays])
     owned: set[Any] = set(owners.values())
     fixed = [

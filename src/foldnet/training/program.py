@@ -89,6 +89,7 @@ def build_program(
     update: UpdateRule | None,
     decays: Decays = lambda layer, weight: True,
     absent: Absent = frozenset(),
+    shapes: Sequence[Shape] | None = None,
 ) -> tuple[TrainingProgram, Owners]:
     """The training program of a network, and the layer and weight of each variable.
 
@@ -99,12 +100,13 @@ def build_program(
         update: the optimizer's rule; None for evaluation only.
         decays: whether the weight decay applies to a layer's weight.
         absent: names of optional inputs for which there is no data.
+        shapes: of the data for the others, batch axis first; None for a program whose free axes stay free.
 
     Raises:
         UnsupportedError: a layer, setting or loss that cannot be trained exactly.
     """
     b = Lowering(Mode.TRAIN)
-    predictions = lower_into(b, network, absent=absent)
+    predictions = lower_into(b, network, absent=absent, shapes=shapes)
     masks = [None if m is None else m.value() for m in b.output_masks]
     graph, accumulators, total = _judged(b, network, predictions, masks, losses, plans)
     variables = _variables(b, graph, decays, network.trainable)

@@ -1,0 +1,1 @@
+"""Kernels divided by their largest singular value."""

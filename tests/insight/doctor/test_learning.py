@@ -111,6 +111,8 @@ def test_others_are_told_whether_the_network_learned_its_task():
     assert learned(made.learned(1)) is True
     assert learned(made.learned(0.3)) is False
     assert learned(made.rare(0)) is False
+    many = filled(Sequential([layers.Input((3,)), D(6, activation="relu"), D(100, activation="softmax")]))
+    assert learned(Context(many, made.X, np.arange(400) % 100, steps=9)) is None
     for unknown in (made.few(1), made.copying(0.2), made.compiled(0.1), made.learned(0, steps=0)):
         assert learned(unknown) is None
 

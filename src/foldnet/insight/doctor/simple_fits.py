@@ -132,10 +132,10 @@ def fitted(columns: Array, task: Task) -> Array | None:
         columns: with mean 0 and deviation 1.
         task: what to predict.
     """
-    answers = answer_columns(task)
-    if columns.shape[1] == 0 or not 0 < answers.shape[1] <= MOST_ANSWERS:
+    count = len(np.unique(task.targets)) if task.kind == "classes" else task.targets[:1].size
+    if columns.shape[1] == 0 or not 0 < count <= MOST_ANSWERS:
         return None
-    return left_out(columns, answers)
+    return left_out(columns, answer_columns(task))
 
 
 def answer_columns(task: Task) -> Array:

@@ -125,6 +125,14 @@ def test_class_weights_are_no_fault():
     assert learned(weighted) is True
 
 
+def test_a_ranking_by_chance_is_told_as_one():
+    (found,) = examine(made.rare(0), ["learns-less-than-a-simple-fit"])
+    assert "(AUC 0.50)" in found.message
+    assert found.evidence["fit_AUC"] > 0.95
+    (found,) = examine(made.learned(0), ["learns-less-than-a-simple-fit"])
+    assert "(R2 0.00)" in found.message.replace("-0.00", "0.00")
+
+
 def test_far_targets_that_a_network_leaves_alone_are_no_fault():
     """A third of them far away: R2 is better with a compromise, the mean distance without."""
     y = made.Y.copy()

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from foldnet import Model, Sequential, layers, optimizers
+from foldnet import Model, Sequential, layers, ops, optimizers
 from foldnet.insight.doctor import measure, simple_fits
 from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
@@ -149,6 +149,24 @@ def test_the_loss_that_a_network_was_trained_for_counts():
     assert learned(made.Context(network, made.X, y, steps=1000)) is False
     network.compile("adam", "msle")
     assert learned(made.Context(network, made.X, y, steps=1000)) is True
+
+
+def upper_tenth(y_true, y_pred):
+    rest = y_true - y_pred
+    return ops.mean(ops.maximum(0.9 * rest, -0.1 * rest), axis=-1)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_of_ones_own_loss_it_is_not_known_how_far_from_the_targets_it_leads(live):
+    """A quantile is far from the mean; a network that found nothing is found all the same."""
+    for share, knows in ((1.0, True), (0.0, False)):
+        network = made.through_bends(made.W * share, bias=2.0)
+        if live:
+            network.compile("adam", upper_tenth)
+        else:
+            network.compile_config = {"loss": "upper_tenth", "optimizer": "adam"}
+        assert learned(made.Context(network, made.X, made.Y, steps=1000)) is knows
+    assert learned(made.learned(1, bias=2.0)) is False
 
 
 def test_few_rows_of_which_a_rare_class_is_found():

@@ -55,7 +55,10 @@ class Kernel:
         assert self.exact is not None, f"{type(op).__name__} is for training programs only"
         wide = [np.asarray(a, np.float64 if a.dtype.kind == "f" else None, order="C") for a in operands]
         y = self.exact(op, *wide)
-        return y.astype(dtype) if y.dtype.kind == "f" else y
+        if y.dtype.kind != "f":
+            return y
+        # A result of its own need not be copied; callers may change what they get.
+        return y.astype(dtype, copy=any(np.may_share_memory(y, a) for a in operands))
 
     def train(
         self, op: Op, context: StepContext, operands: Sequence[Array], dtype: np.dtype[Any]

@@ -6,6 +6,7 @@ import numpy as np
 
 from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
+from tests.insight.doctor import doctor_learning
 from tests.insight.doctor.doctor_labels import CASES as OF_LABELS
 from tests.insight.doctor.doctor_networks import D, rows, settled, stack
 from tests.insight.doctor.doctor_overfit import CASES as OF_OVERFIT
@@ -293,4 +294,5 @@ CASES = OF_LABELS | OF_OVERFIT | {
         (lambda: Context(block(), rows(), candidate=batch_mode(None)), "error"),
         (lambda: Context(block(), rows(), candidate=lambda x: x.sum(axis=1) * (1 + 1e-7)), None),
     ],
+    **doctor_learning.CASES,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from foldnet.naming import snake_case
 from foldnet.network import Network
 
 if TYPE_CHECKING:
+    from foldnet.insight.doctor.comparison import Comparison
     from foldnet.insight.doctor.labels import Labels
     from foldnet.insight.doctor.measure import Measurement
     from foldnet.insight.doctor.task import Task
@@ -118,8 +119,11 @@ class Context:
     @cached_property
     def trained(self) -> bool:
         """Whether there is evidence of training: steps, or a bias or gain that differs from its usual initial value."""
-        if self.steps:
-            return True
+        return bool(self.steps) or self.moved
+
+    @cached_property
+    def moved(self) -> bool:
+        """Whether a bias or gain differs from its usual initial value."""
         starts = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
         return any(
             bool((value != starts[name]).any())
@@ -200,7 +204,8 @@ class Context:
             return None
         try:
             found = np.asarray(self._targets_of_one_output())
-            return found.astype(np.float64) if found.dtype.kind in "biufO" else None
+            usable = found.ndim > 0 and found.size > 0 and found.dtype.kind in "biufO"
+            return found.astype(np.float64) if usable else None
         except (TypeError, ValueError):
             return None
 
@@ -218,6 +223,13 @@ class Context:
         from foldnet.insight.doctor.task import task_of
 
         return task_of(self)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The network beside a simple fit; None where that says nothing."""
+        from foldnet.insight.doctor.comparison import simple_comparison
+
+        return simple_comparison(self)
 
     @cached_property
     def labels(self) -> Labels | None:

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.engines.reference.program import Step
-from foldnet.errors import FoldnetError, UnsupportedError
+from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.insight.normalizations import channels_of
@@ -24,12 +25,22 @@ from foldnet.insight.rows import read_rows
 from foldnet.insight.statistics.moments import Moments
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import Normalized, lower_and_note
+from foldnet.operations import catalogue
+from foldnet.passes.costs import bound_to
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context, LossSetting
 
 MOST_ROWS = 8192
 """The largest number of rows used; from more, this many evenly spread ones are chosen."""
+MOST_VALUES = 2**25
+"""About so many numbers are kept in all: 256 MB. Of networks with large values fewer rows are used."""
+MOST_WORK = 2e10
+"""About so many multiply-adds are made, a few seconds' work."""
+IN_ORDER = 10
+"""By so much a sum in a fixed order takes longer than a product by BLAS."""
+LEAST_ROWS = 64
+"""But so many rows are used in any case."""
 FEWEST = 30
 """The number of values per channel that population statistics need for a comparison."""
 
@@ -73,7 +84,7 @@ class Measurement:
         self.unusable = int((~usable).sum())
         if not usable.any():
             raise UnsupportedError("every row of the data holds NaN or infinity")
-        self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()))]
+        self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()), _most_rows(self._graph, inputs))]
         self._inputs = [a[self.picked] for a in inputs]
         self.rows = len(self.picked)
         self._names = {
@@ -97,7 +108,7 @@ class Measurement:
     @cached_property
     def corrected(self) -> dict[str, Array]:
         """Every value, computed with all statistics replaced by those of the rows."""
-        return self._run(self.correctable)
+        return self._run(self.correctable) if self.correctable else self.stored
 
     @cached_property
     def drifts(self) -> Mapping[str, Drift]:
@@ -112,6 +123,10 @@ class Measurement:
     def value(self, path: str, values: Mapping[str, Array] | None = None) -> Array:
         """The result of a call, by default with the stored statistics."""
         return (self.stored if values is None else values)[self._names[path]]
+
+    def is_code(self, path: str) -> bool:
+        """Whether an input's values are codes: those of an Embedding, or of texts."""
+        return self._graph.types[self._names[path]].dtype == INT
 
     def outputs(self, values: Mapping[str, Array] | None = None) -> list[Array]:
         """The network's outputs."""
@@ -208,8 +223,32 @@ def spread_shape(kept: Collection[int], shape: Sequence[int | None]) -> tuple[in
     return tuple((n or 1) if a in kept else 1 for a, n in enumerate(shape))
 
 
-def _picked(count: int) -> Array:
-    return np.linspace(0, count - 1, min(count, MOST_ROWS)).round().astype(np.int64)
+def _picked(count: int, most: int) -> Array:
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
+def _most_rows(graph: Graph, inputs: Sequence[Array]) -> int:
+    """How many rows can be computed in reasonable time and memory."""
+    try:
+        bound = bound_to(
+            graph,
+            tuple((graph.types[n].shape[0], *a.shape[1:]) for n, a in zip(graph.inputs, inputs, strict=True)),
+        )
+    except ConfigError:
+        return MOST_ROWS  # it cannot be computed for these lengths, and says so itself
+    values = work = 1
+    for node in bound.nodes:
+        row, *operands = (
+            bound.types[v].shape[v not in bound.constants :] for v in (node.output, *node.inputs)
+        )
+        quick = catalogue.find("numpy", node.op).quick is not None
+        values += prod(_sizes(row))
+        work += node.op.multiply_adds(_sizes(row), *map(_sizes, operands)) * (1 if quick else IN_ORDER)
+    return max(LEAST_ROWS, min(MOST_ROWS, int(MOST_VALUES / values), int(MOST_WORK / work)))
+
+
+def _sizes(shape: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(int(n or 0) for n in shape)
 
 
 def _widened(graph: Graph, inputs: Sequence[Array]) -> list[Array]:

@@ -16,10 +16,12 @@ from foldnet.insight.doctor import (
     dropout,
     formats,
     labels,
+    learning,
     losses,
     masks,
     normalization,
     overfit,
+    rates,
     statistics,
     structure,
     targets,
@@ -33,6 +35,7 @@ from foldnet.network import Network
 CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
     *losses.CHECKS, *labels.CHECKS, *targets.CHECKS, *overfit.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
+    *rates.CHECKS, *learning.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

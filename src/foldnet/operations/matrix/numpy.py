@@ -31,7 +31,8 @@ def dense_by_blas(op: Dense, x: Array, kernel: Array, bias: Array | None = None)
     """The same with the sums in BLAS's order; for a Dense without an activation."""
     if op.activation is not None:
         return None
-    product: Array = x.astype(np.float64) @ kernel
+    product: Array = x.astype(np.float64, copy=False).reshape(-1, x.shape[-1]) @ kernel
+    product = product.reshape(*x.shape[:-1], kernel.shape[-1])
     return product if bias is None else product + bias
 
 

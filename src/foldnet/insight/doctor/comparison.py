@@ -1,0 +1,233 @@
+"""A network beside fits in closed form on the same rows: which is better, and by how much more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.losses import output_activation
+from foldnet.insight.doctor.ranges import value_range
+from foldnet.insight.doctor.simple_fits import as_predicted, fitted, input_columns, ranking, with_bends
+from foldnet.insight.doctor.task import Score, Task
+from foldnet.layers.core import Dense
+
+FEWEST = 30
+"""With fewer samples a fit of a hundred columns says nothing; the network is then only compared with a constant."""
+NOTHING = 0.02
+"""An R2 below this is nothing: what the noise of a few hundred rows looks like."""
+SOMETHING = 0.1
+"""By so much of R2 a fit must be better: random bends and noise make differences of a few hundredths."""
+CLASSES = 0.05
+"""By so much of accuracy a fit must be better."""
+BLIND = 0.5
+"""By so much of R2, where the fit finds nothing either: a network that has to learn noise is often a little worse than
+the mean, and one that is far worse is sick."""
+NO_BETTER = 2.0
+"""An accuracy within so many standard errors of that of the most frequent class is no better."""
+SURE = 3.0
+"""And by so many standard errors of the difference on the same rows: by chance one network in 700 is that far off."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """How well rows of two classes are ranked: the share of pairs in which the positive row has the larger value (AUC).
+
+    Attributes:
+        network: that of the network's output.
+        fit: that of the fit.
+        chance: the standard error of a ranking that says nothing.
+    """
+
+    network: float
+    fit: float
+    chance: float
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether the network ranks by chance, or worse, and the fit clearly does not."""
+        blind = self.network - 0.5 < max(NOTHING, SURE * self.chance)
+        return blind and self.fit - self.network > max(SOMETHING, SURE * float(np.sqrt(2)) * self.chance)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network beside a fit on the same rows.
+
+    Attributes:
+        network: its score.
+        fit: that of the fit.
+        gain: by how much the fit is better.
+        error: the standard error of that.
+        better: whether the fit is also better by what else a network may be trained for.
+        ranks: of two classes.
+    """
+
+    network: Score
+    fit: Score
+    gain: float
+    error: float
+    better: bool
+    ranks: Ranks | None
+
+    @property
+    def clear(self) -> bool:
+        """Whether the network loses by more than may happen to a healthy one."""
+        numbers = SOMETHING if self.fit.value > SOMETHING else BLIND
+        least = numbers if self.network.name == "R2" else CLASSES
+        return self.better and self.gain > max(least, SURE * self.error)
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether the network explains nothing, and the fit does.
+
+        Where one class is rare, a constant has nearly all the accuracy there is, so ranks count, too.
+        """
+        if self.ranks is not None and self.ranks.found_nothing:
+            return True
+        if self.network.name == "R2":
+            return self.clear and self.network.value < NOTHING and self.fit.value > SOMETHING
+        above = self.fit.value - self.fit.constant > max(CLASSES, SURE * self.fit.error)
+        below = self.network.value - self.network.constant < NO_BETTER * self.network.error
+        return self.clear and above and below
+
+    def evidence(self) -> dict[str, Any]:
+        """Its numbers."""
+        name = self.network.name
+        seen: dict[str, Any] = {
+            f"network_{name}": self.network.value, f"fit_{name}": self.fit.value,
+            f"constant_{name}": self.network.constant, "standard_error": self.error, "rows": self.network.rows,
+        }  # fmt: skip
+        if self.ranks is not None:
+            seen |= {"network_AUC": self.ranks.network, "fit_AUC": self.ranks.fit}
+        return seen
+
+
+def compare(context: Context, task: Task, fit: Array) -> Comparison:
+    """A network's output beside fitted columns of answers."""
+    output = context.measured.outputs()[0]
+    if task.kind == "numbers":
+        # An output that cannot be negative would win by that alone.
+        fit = np.clip(fit, *value_range(output_activation(context, context.outputs[0])[0].layer.ends_with))
+    network, simple = task.predicted(output), as_predicted(fit, task)
+    if task.kind == "numbers" and _is_held_back(context):
+        network = _drawn_out(network, task.targets)
+    gain, spread = task.gain(simple, network)
+    return Comparison(
+        task.score(network), task.score(simple), gain, spread, _better(context, task, simple, network),
+        _ranks(task, fit, output),
+    )  # fmt: skip
+
+
+def _is_held_back(context: Context) -> bool:
+    """Whether Dropout, noise or a penalty keeps the output closer to its mean than training alone would."""
+    return any(
+        site.layer.is_random
+        or any(getattr(site.layer, f"{what}_regularizer", None) for what in ("kernel", "activity"))
+        for site in context.sites
+    )
+
+
+def _drawn_out(values: Array, targets: Array) -> Array:
+    """Values around their own mean, up to twice as far from it, where that brings them nearer to the targets."""
+    mean, middle = values.mean(axis=0), targets.mean(axis=0)
+    square = ((values - mean) ** 2).sum(axis=0)
+    slope = ((values - mean) * (targets - middle)).sum(axis=0) / np.where(square > 0, square, 1)
+    return np.asarray(mean + np.clip(slope, 1, 2) * (values - mean))
+
+
+def _ranks(task: Task, fit: Array, output: Array) -> Ranks | None:
+    if task.kind != "two classes":
+        return None
+    values, positive = task.by_row(output), task.targets == 1
+    own, chance = ranking(values[:, -1] - (values[:, 0] if task.units == 2 else 0), positive)
+    return Ranks(own, ranking(fit[:, 0], positive)[0], chance)
+
+
+def _better(context: Context, task: Task, fit: Array, network: Array) -> bool:
+    """Whether a fit is also better by what else a network may have been trained for.
+
+    Classes: by the mean over classes, which is what class weights make better at the cost of accuracy. Numbers: by the
+    mean distance and by the compiled loss, since R2 sees a few far targets above all.
+    """
+    if task.kind != "numbers":
+        return task.balanced(fit) > task.balanced(network)
+    if np.abs(fit - task.targets).mean() > np.abs(network - task.targets).mean():
+        return False
+    own, other = _own_loss(context, task, network), _own_loss(context, task, fit)
+    return own is None or other is None or not own < other
+
+
+def _own_loss(context: Context, task: Task, predicted: Array) -> float | None:
+    """The compiled loss of numbers; None if it is unknown."""
+    from foldnet.training import losses
+
+    setting = context.losses[0]
+    if setting is None:
+        return None
+    if task.targets.min() >= 0:  # for losses with a logarithm, whose value below 0 says nothing
+        predicted = np.maximum(predicted, 0.05 * task.targets.mean())
+    return float(
+        np.mean(np.asarray(losses.FUNCTIONS[setting.name](task.targets, predicted, **setting.settings)))
+    )
+
+
+def simple_comparison(context: Context) -> Comparison | None:
+    """The network beside the simple fit of its inputs; None where there is nothing to compare."""
+    task = comparable(context)
+    if task is None or len(np.unique(task.samples)) < FEWEST or copies_inputs(context, task):
+        return None
+    columns = input_columns(context, task)
+    if not columns.shape[1]:
+        return None
+    fit = fitted(columns if _is_linear(context) else with_bends(columns), task)
+    return None if fit is None else compare(context, task, fit)
+
+
+def comparable(context: Context) -> Task | None:
+    """The task, if there is something to learn and the output is finite: NaN is another check's."""
+    task = context.task
+    if task is None or task.constant or not context.trained or context.measurement is None:
+        return None
+    return task if np.isfinite(context.measured.outputs()[0]).all() else None
+
+
+def copies_inputs(context: Context, task: Task) -> bool:
+    """Whether the targets are the inputs, or these with less noise: an autoencoder, whose narrow middle no fit has."""
+    if task.kind == "two classes" or task.kind == "classes":
+        return False
+    for start in context.sites:
+        if start.operands:
+            continue
+        value = context.measured.value(start.path)
+        if value.size != len(value) * task.steps * task.targets.shape[1]:
+            continue
+        x, y = task.by_row(value).astype(np.float64), task.targets.astype(np.float64)
+        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+        if (x * y).sum() ** 2 > 0.25 * (x * x).sum() * (y * y).sum():
+            return True
+    return False
+
+
+def _is_linear(context: Context) -> bool:
+    """Whether a network is a line but for its last activation, so that bends are more than it was meant to find."""
+    last = output_activation(context, context.outputs[0])[0].path
+    for site in context.sites:
+        layer = site.layer
+        still = layer.moves_values or layer.identity_in_prediction or layer.scales_values or not site.operands
+        straight = still or (isinstance(layer, Dense) and layer.ends_with in (None, ("linear", {})))
+        if not straight and site.path != last:
+            return False
+    return isinstance(context.site[last].layer, Dense)
+
+
+def learned(context: Context) -> bool | None:
+    """Whether the network has learned at least what a simple fit finds; None if that cannot be told.
+
+    For other checks: a network that does its task may have dead units or a strange setting all the same.
+    """
+    found = context.comparison
+    return None if found is None else not (found.clear or found.found_nothing)

@@ -41,7 +41,7 @@ OPTIONS = {
         "--timeout",
         "--log-requests",
     ),
-    "doctor": ("--data", "--target", "--check", "--script", "--fix", "--sarif"),
+    "doctor": ("--data", "--target", "--history", "--validation", "--check", "--script", "--fix", "--sarif"),
 }
 
 

@@ -80,6 +80,7 @@ def folder(tmp_path_factory, data):
     digits.save(folder / "digits.keras")
     np.save(folder / "images.npy", np.random.default_rng(1).normal(size=(40, 8, 8, 1)))
     np.save(folder / "labels.npy", np.arange(40) % 10)
+    (folder / "log.csv").write_text("epoch,loss,val_loss\n0,1.5,2\n1,1.25,1.75\n")
     (folder / "train.py").write_text("from keras import Sequential\nmodel = Sequential()\n")
     model = Sequential([layers.Input((3,)), layers.BatchNormalization(), layers.Dense(1)])
     model.compile("sgd", "mse")

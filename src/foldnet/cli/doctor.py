@@ -40,7 +40,8 @@ Examples:
   foldnet doctor wine.keras --data wine.csv --target quality --fix new.keras
   foldnet doctor digits.keras --data images.npy --target labels.npy
   foldnet doctor wine.keras --history log.csv
-  foldnet doctor wine.keras --data train.csv --validation valid.csv --target quality
+  foldnet doctor wine.keras --data train.csv --validation valid.csv \\
+      --target quality
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")

@@ -54,6 +54,12 @@ def untrained(context):
     return context
 
 
+def ruined(context):
+    """The same after a step with NaN."""
+    context.network.layers[-1].set_weight("bias", [np.nan])
+    return context
+
+
 def own_loss(y_true, y_pred):
     return (y_true - y_pred) ** 2
 
@@ -164,6 +170,7 @@ CASES = {
         (lambda: given(1, SIGMOID, BCE, np.array(["no", "yes"] * 30)), "note"),
         (lambda: given(1, FREE, "mse", bad(NUMBERS)), "note"),
         (lambda: untrained(given(1, FREE, "mse", bad(NUMBERS))), "error"),
+        (lambda: ruined(given(1, FREE, "mse", bad(NUMBERS))), "note"),
         (lambda: given(1, FREE, "mse", NUMBERS), None),
         (lambda: untrained(given(1, FREE, "mse", NUMBERS)), None),
         (lambda: given(3, SOFTMAX, SPARSE, [str(c) for c in CLASS]), "note"),

@@ -1,9 +1,9 @@
 """The history of a training and validation data reach the checks, from wherever they come."""
 
-import csv
 import json
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -48,16 +48,24 @@ def test_every_form_of_a_history_is_the_same(trained, tmp_path):
 
 
 @pytest.mark.parametrize("separator", [",", "\t", "|"])
-def test_the_file_of_keras(separator, tmp_path):
-    """As keras.callbacks.CSVLogger writes it, a metric of several numbers with it."""
-    log = tmp_path / "log"
-    with log.open("w", newline="") as file:
-        writer = csv.writer(file, delimiter=separator)
-        writer.writerow(["epoch", "f1 score", "loss", "val_loss"])
-        writer.writerow([0, '"[0.5, 0.25]"', 1.5, "NA"])
-        writer.writerow([1, '"[0.5, 0.75]"', "nan", 2.5])
-    read = read_history(log)
-    np.testing.assert_equal(read, {"loss": [1.5, np.nan], "val_loss": [np.nan, 2.5]})
+def test_what_keras_keeps_and_writes(separator, tmp_path):
+    """Its own History and CSVLogger, with a metric of several numbers and an epoch without validation."""
+    epochs = [
+        {"f1 score": np.array([0.5, 0.25]), "loss": 1.5},
+        {"f1 score": np.array([0.5, 0.75]), "loss": float("nan"), "val_loss": 2.5},
+    ]
+    history = keras.callbacks.History()
+    logger = keras.callbacks.CSVLogger(str(tmp_path / "log"), separator=separator)
+    for callback in (history, logger):
+        callback.set_model(SimpleNamespace(stop_training=False))
+        callback.on_train_begin()
+        for epoch, logs in enumerate(epochs):
+            callback.on_epoch_end(epoch, logs)
+    logger.on_train_end()
+    np.testing.assert_equal(read_history(history), {"loss": [1.5, np.nan], "val_loss": [2.5]})
+    np.testing.assert_equal(
+        read_history(tmp_path / "log"), {"loss": [1.5, np.nan], "val_loss": [np.nan, 2.5]}
+    )
 
 
 def test_a_log_of_other_values_is_left_out():

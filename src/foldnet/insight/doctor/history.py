@@ -16,6 +16,10 @@ from foldnet.errors import InputError
 EXPECTED = "history is what fit returned, its dict of lists, or the path of a CSVLogger's file or of that dict as JSON"
 
 
+ABSENT = frozenset(("NA", ""))
+"""Cells of epochs without validation; CSVLogger has a column of them for a log that never came."""
+
+
 def read_history(given: object) -> dict[str, list[float]]:
     """Each log's values by epoch; a log that is no single number in each epoch is left out.
 
@@ -101,9 +105,9 @@ def _from_csv(text: str, path: Path) -> dict[str, list[object]]:
         )
     columns = zip(names, zip(*lines, strict=True), strict=True) if lines else ()
     return {
-        name: [None if cell in ("NA", "") else cell for cell in cells]
+        name: [None if cell in ABSENT else cell for cell in cells]
         for name, cells in columns
-        if name not in ("", "epoch")
+        if name not in ("", "epoch") and not ABSENT.issuperset(cells)
     }
 
 

@@ -16,7 +16,7 @@ from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import TARGETS, Check
-from foldnet.insight.doctor.task import _form
+from foldnet.insight.doctor.task import form_of
 
 SPARSE = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 """Losses that take class numbers."""
@@ -90,7 +90,7 @@ def labels_of(context: Context) -> Labels | None:
     targets = context.targets
     if targets is None or targets.ndim == 0 or not targets.size or len(end.shape) < 2:
         return None
-    found = _form(targets, end.shape)
+    found = form_of(targets, end.shape)
     if found is None:
         return None
     formed, class_numbers, _ = found
@@ -150,7 +150,7 @@ def _unfit_shape(context: Context, loss: LossSetting) -> Finding | None:
     targets, end = context.targets, context.outputs[0]
     if targets is None or targets.ndim == 0 or not targets.size or len(end.shape) < 2 or not end.shape[-1]:
         return None
-    found = _form(targets, end.shape)
+    found = form_of(targets, end.shape)
     units, columns = int(end.shape[-1]), int(targets.shape[-1]) if targets.ndim > 1 else 1
     numbers = found is not None and found[1]
     if found is not None and numbers == (loss.name in SPARSE and units > 1):

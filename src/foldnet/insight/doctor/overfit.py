@@ -30,6 +30,8 @@ SAME = 1e-3
 """How near a validation loss of the history is the network's own: rounding of float32 over an epoch."""
 SHRUNK = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """How far predictions are moved toward the best constant one, where no history says what the loss once was."""
+MOST_VALUES = 2**18
+"""So many predictions are moved: with more the answer is the same, and takes seconds."""
 CENTRED = (
     *BINARY, *CATEGORICAL, "mean_squared_error", "mean_absolute_error", "mean_squared_logarithmic_error", "huber",
     "log_cosh", "poisson", "kl_divergence",
@@ -106,8 +108,8 @@ def _noise(values: Array) -> float:
 def _smoothed(values: Array) -> Array:
     """The running median of a tenth of the epochs, at least 3; at the ends that of the first and last of them."""
     half = max(1, len(values) // 20)
-    centres = np.clip(np.arange(len(values)), half, len(values) - 1 - half)
-    return np.array([np.median(values[c - half : c + half + 1]) for c in centres])
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(values, 2 * half + 1), axis=1)
+    return np.asarray(np.pad(medians, half, mode="edge"))
 
 
 # -- the check ----------------------------------------------------------------------------------------------
@@ -129,14 +131,16 @@ def overfit(context: Context) -> Iterator[Finding]:
 
 
 def _held_out(context: Context) -> Context | None:
-    """The validation rows in the place of the data, if there are enough of them for a loss."""
+    """The validation rows in the place of the data, if there are enough of them, with targets that are numbers."""
     if context.validation_data is None:
         return None
     x, y, *_ = context.validation_data
     held = Context(context.network, x, y)
     measured = held.measurement
-    known = measured is not None and measured.rows >= FEWEST_ROWS and _losses(held) is not None
-    return held if known else None
+    targets = held.targets
+    if measured is None or measured.rows < FEWEST_ROWS or targets is None or not targets.ndim:
+        return None
+    return held if len(targets) > measured.picked[-1] and any(held.losses) else None
 
 
 def _losses(context: Context) -> Array | None:
@@ -210,7 +214,8 @@ def _which_weights(context: Context, curve: Curve) -> Weights:
 def _by_both(context: Context, held: Context, curve: Curve) -> Iterator[Finding]:
     """The loss on the validation rows now, against the lowest that the history has."""
     losses = _losses(held)
-    assert losses is not None
+    if losses is None:
+        return
     losses = losses * _weights(context, held)
     now = float(losses.mean()) + _penalty(context)
     # Of other rows than those of the history no more is said than the history says.
@@ -238,9 +243,10 @@ def _by_rows(context: Context, held: Context) -> Iterator[Finding]:
     How low the loss once was is not known. A network that has learned noise has a much lower loss on new rows if its
     predictions are moved toward the constant one, as those of an earlier epoch are.
     """
-    losses, trained = _losses(held), _losses(context)
-    constant = _constant(held)
-    if losses is None or trained is None or constant is None or len(trained) < FEWEST_ROWS:
+    if context.measurement is None or context.targets is None or context.measured.rows < FEWEST_ROWS:
+        return
+    losses, trained, constant = _shrunk(held, 1.0), _shrunk(context, 1.0), _constant(held)
+    if losses is None or trained is None or constant is None:
         return
     gap = float(losses.mean() - trained.mean())
     if not gap > ERRORS * float(np.hypot(_error(losses), _error(trained))):
@@ -279,12 +285,19 @@ def _shrunk(context: Context, share: float) -> Array | None:
     Args:
         context: with data.
         share: of the network's own prediction.
+
+    Returns:
+        One number for each row, or for evenly spread ones of them if there are more than MOST_VALUES predictions.
     """
     measured, setting = context.measured, context.losses[0]
     targets = context.targets
-    if setting is None or setting.name not in CENTRED or targets is None:
+    if setting is None or setting.name not in CENTRED or targets is None or not targets.ndim:
         return None
-    targets, output = targets[measured.picked], measured.outputs()[0]
+    if len(targets) <= measured.picked[-1]:
+        return None
+    output = measured.outputs()[0]
+    every = -(-output.size // MOST_VALUES)
+    targets, output = targets[measured.picked][::every], output[::every]
     if setting.from_logits:
         output = _probabilities(setting, output)
         setting = LossSetting(setting.name, {**setting.settings, "from_logits": False})

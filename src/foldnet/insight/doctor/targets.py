@@ -134,12 +134,10 @@ def unusable_targets(context: Context) -> Iterator[Finding]:
     bad = int((~np.isfinite(targets)).sum())
     if not bad:
         return
-    trained = context.trained and all(
-        bool(np.isfinite(w).all()) for s in context.sites for w in s.layer.named_weights.values()
-    )
+    # Of a network that has become NaN, not-finite says that this is the cause.
     known = bool(context.losses) and context.losses[0] is not None
     yield graded(
-        "error" if known and not trained else "note", site.path,
+        "error" if known and not context.trained else "note", site.path,
         f"{bad:,} of {targets.size:,} targets are NaN or infinite: a training step with one of them makes "
         "every weight NaN.",
         "Leave out these rows, or fill in their targets.", not_finite=bad, targets=int(targets.size),

@@ -177,7 +177,7 @@ def task_of(context: Context) -> Task | None:
             return None
         targets = targets[measured.picked]
         shape = measured.outputs()[0].shape
-    form = _form(targets, shape)
+    form = form_of(targets, shape)
     if form is None:
         return None
     targets, sparse, steps = form
@@ -212,7 +212,7 @@ def _padded(context: Context, shape: tuple[int, int]) -> Array:
     return padded
 
 
-def _form(targets: Array, shape: tuple[int | None, ...]) -> tuple[Array, bool, int] | None:
+def form_of(targets: Array, shape: tuple[int | None, ...]) -> tuple[Array, bool, int] | None:
     """Targets with the output's axes, whether they are class numbers, and the number of steps; None if they do not fit.
 
     Targets may lack a last axis of 1, or have one that the output does not have, as in Keras.

@@ -22,6 +22,7 @@ OTHERS = (
     "many.py",
     "strategies.py",
     "insight.py",
+    "doctor.py",
     "passes.py",
     "lengths.py",
     "wasm.py",

@@ -179,7 +179,8 @@ class Context:
             return None
         try:
             found = np.asarray(self._targets_of_one_output())
-            return found.astype(np.float64) if found.dtype.kind in "biufO" else None
+            usable = found.ndim > 0 and found.size > 0 and found.dtype.kind in "biufO"
+            return found.astype(np.float64) if usable else None
         except (TypeError, ValueError):
             return None
 

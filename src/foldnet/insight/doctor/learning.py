@@ -18,7 +18,7 @@ from foldnet.insight.doctor.comparison import (
     learned,
 )
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.finding import Finding, error, warning
+from foldnet.insight.doctor.finding import Finding, error, graded, warning
 from foldnet.insight.doctor.rates import hardly_moved
 from foldnet.insight.doctor.registry import TARGETS, Check
 from foldnet.insight.doctor.simple_fits import fitted, hidden_columns
@@ -52,12 +52,18 @@ def learns_less(context: Context) -> Iterator[Finding]:
             remedy, **found.evidence(),
         )  # fmt: skip
     elif found.clear:
-        yield warning(
-            "",
+        # What is frozen was not to learn, and the rest can only do what that leaves.
+        yield graded(
+            "note" if _is_frozen(context) else "warning", "",
             f"It predicts these targets worse ({_said(found.network)}) than a ridge regression predicts them for "
             f"rows that it has not seen ({_said(found.fit)}).",
             remedy, **found.evidence(),
         )  # fmt: skip
+
+
+def _is_frozen(context: Context) -> bool:
+    """Whether a layer keeps its kernel in training."""
+    return any(not site.layer.trainable and "kernel" in site.layer.named_weights for site in context.sites)
 
 
 def _worse_than_a_constant(context: Context) -> Iterator[Finding]:
@@ -119,6 +125,8 @@ def _last_layer_behind(context: Context) -> Iterator[Finding]:
     task, site = comparable(context), last_layer(context)
     if task is None or site is None or len(np.unique(task.samples)) < FEWEST or copies_inputs(context, task):
         return
+    if not site.layer.trainable:
+        return  # it was not to be trained at all
     if site.operands[0] not in context.site or not context.site[site.operands[0]].operands:
         return  # a single layer, which learns-less-than-a-simple-fit compares
     values = context.measured.value(site.operands[0])

@@ -73,7 +73,7 @@ def _stored(config: Mapping[str, Any]) -> tuple[str, object]:
     else:
         name, settings = str(entry or ""), {}
     try:
-        optimizer = optimizers.get(name.split(">")[-1])
+        optimizer = optimizers.get(name)
     except (FoldnetError, TypeError):  # the user's own optimizer
         return name, _setting(settings)
     given = _setting(settings)
@@ -98,7 +98,11 @@ def _largest(rate: object, steps: int | None) -> float | None:
             return None
     if callable(rate):
         places = np.unique(np.geomspace(1, (steps or MOST_STEPS) + 1, 200).astype(np.int64)) - 1
-        values = [_number(rate(step)) for step in places]
+        try:
+            with np.errstate(all="ignore"):
+                values = [_number(rate(step)) for step in places]
+        except (ArithmeticError, TypeError, ValueError):  # settings of a file that are no numbers
+            return None
         known = [v for v in values if v is not None]
         return max(known) if known else None
     return _number(rate)

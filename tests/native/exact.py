@@ -46,9 +46,15 @@ SETTINGS = {"elu": "0.3f", "celu": "0.3f"}
 PARAMETERS = {"alpha": float.fromhex("0x1.333334p-2"), "approximate": 0.0}
 """The same by their names: 0.3 as a float."""
 
+RECORDS = {"gelu_tanh": ("gelu", {"approximate": 1.0})}
+"""The record and the parameters of a function that has another name in C."""
+
 _SIGMOID, _EXP = "(1 / (1 + exp(-x)))", "exp(x > 30 ? 30 : x)"
 _BELL, _PHI = "(0.39894228040143267794 * exp(-0.5 * x * x))", "(0.5 * erfc(-x * 0.70710678118654752440))"
 _MISH = f"({_EXP} * ({_EXP} + 2) + 2)"
+_INSIDE = "(1.5957691216057307117 * (x + 0.044715 * x * x * x))"
+_TILT = "(1.5957691216057307117 * (x + 0.134145 * x * x * x))"
+_GATE = f"(1 / (1 + exp(-{_INSIDE})))"
 _CUT = "(x < -30 ? -30 : x > 30 ? 30 : x)"
 
 SLOPES = {
@@ -60,21 +66,25 @@ SLOPES = {
     "sigmoid": (f"{_SIGMOID} * (1 / (1 + exp(x)))", _SIGMOID, 2),
     "softplus": (_SIGMOID, "0", 1.8),
     "log_sigmoid": ("1 / (1 + exp(x))", "0", 1.8),
-    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 2.7),
+    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 0.9),
     "mish": (
         f"{_EXP} * ({_EXP} + 2) / {_MISH} + (x > 30 ? 30 : x) * 4 * ({_EXP} / {_MISH}) * (({_EXP} + 1) / {_MISH})",
         f"fmax({_EXP} / ({_EXP} + 1) * fmax(1, fabs({_CUT})), 1e-30)",
-        4.2,
+        0.9,
     ),
-    "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL}) * (1 + 0.125 * x * x)", 4),
-    "tanh_shrink": ("tanh(x) * tanh(x)", "0", 3.6),
+    "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL})", 1.5),
+    "gelu_tanh": (
+        f"{_GATE} + {_TILT} * {_GATE} / (1 + exp({_INSIDE}))",
+        f"fmax({_GATE} * fmax(1, fabs({_TILT} / (1 + exp({_INSIDE})))), 1e-30)",
+        0.9,
+    ),
+    "tanh_shrink": ("tanh(x) * tanh(x)", "0", 2),
     "elu": ("x > 0 ? 1 : 0.3f * exp(x)", "0", 1.7),
     "selu": ("x > 0 ? 1.0507009873554805 : 1.7580993408473766 * exp(x)", "0", 2),
-    "softsign": ("1 / ((1 + fabs(x)) * (1 + fabs(x)))", "1e-30", 3.5),
-    "erf": ("1.1283791670955125739 * exp(-x * x)", "exp(-x * x) * (1 + 0.25 * x * x)", 4.5),
+    "softsign": ("1 / ((1 + fabs(x)) * (1 + fabs(x)))", "1e-30", 1),
+    "erf": ("1.1283791670955125739 * exp(-x * x)", "0", 1.3),
 }
-"""Slopes, and the size of the terms that a slope is the sum of: a sum that cancels has the digits of its terms. A bell
-has those of its exponent."""
+"""Slopes, and the size of the terms that a slope is the sum of: a sum that cancels has the digits of its terms."""
 
 PLACES = (
     0.0, -0.0, float("inf"), float("-inf"), 1.0, -1.0, 0.5, -0.5, 2.0**-126, -(2.0**-126), 2.0, -2.0, 0.625, -0.625,

@@ -43,7 +43,8 @@ def call(name, x):
 
 def slope(name):
     """Statements that compute the slope at ``x[i]``, of which the last is its expression."""
-    printed = in_c("unary", name, tuple((p, exact.PARAMETERS[p]) for p in FUNCTIONS[name].parameters), 0)
+    record, given = exact.RECORDS.get(name, (name, exact.PARAMETERS))
+    printed = in_c("unary", record, tuple((p, given[p]) for p in FUNCTIONS[record].parameters), 0)
     return printed.filled({"g": "1.0f", "0": "x[i]", "y": call(name, "x[i]")})
 
 

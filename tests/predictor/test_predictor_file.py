@@ -394,3 +394,12 @@ def test_any_one_change_of_the_header_is_refused_or_harmless(data):
     predict = foldnet.Predictor(graph, options)
     if predict.input_shapes == [(None, 5)]:
         predict(ROWS)
+
+
+@pytest.mark.parametrize(
+    "read", [foldnet.freeze, foldnet.models.load_model, foldnet.doctor], ids=lambda f: f.__name__
+)
+def test_what_reads_networks_says_that_it_is_frozen(tmp_path, read):
+    PREDICT.save(tmp_path / "p")
+    with pytest.raises(FileFormatError, match=r"frozen predictor.*load_predictor"):
+        read(tmp_path / "p")

@@ -69,18 +69,25 @@ static inline float fn_silu(float x) {
   return fn_gated(x, x, 0.0f);
 }
 
-/* x * Phi(x) with Phi(-x) = exp(-x^2 / 2) * P((x - 4) / (x + 4)) / (x + 0.8125) for 0 <= x <= 15.5. */
-static inline float fn_gelu(float x) {
-  float a = fn_abs(x), low, rest, scale;
-  a = a < 15.5f ? a : 15.5f;
-  float q = FMA(2.0f * a, 1.0f / (a + 4.0f), -1.0f);
+/* Phi(-x) = exp(-x^2 / 2) * P((x - 4) / (x + 4)) / (x + 0.8125) for 0 <= x <= 15.5, as (result + low) * scale, and the
+   first factor as (bell + bell_low) * scale. */
+static inline float fn_normal_tail(float x, float *low, float *bell, float *bell_low, float *scale) {
+  float q = FMA(2.0f * x, 1.0f / (x + 4.0f), -1.0f);
   float p = FMA(FMA(FMA(-7.4257805e-05f, q, -5.300076e-05f), q, 0.0007244823f), q, -0.00042355203f);
   p = FMA(FMA(FMA(FMA(p, q, -0.0050980356f), q, 0.019532513f), q, -0.03798471f), q, 0.04204514f);
   p = FMA(FMA(FMA(p, q, -0.009321489f), q, -0.0647539f), q, 0.016851211f);
-  float e = fn_bell_parts(a, 0.5f, &rest, &scale), high = 0.4375f + p, t = p - (high - 0.4375f);
-  float top = e * high, bottom = a + 0.8125f;
+  float rest, e = fn_bell_parts(x, 0.5f, &rest, scale), high = 0.4375f + p, t = p - (high - 0.4375f);
+  float top = e * high, bottom = x + 0.8125f;
   t = FMA(rest, high, FMA(e, t, -fn_rest(top, e, high)));
-  float tail = fn_quotient(top, t, bottom, fn_sum_lost(a, 0.8125f, bottom), &low), main = 1.0f - tail;
+  *bell = e;
+  *bell_low = rest;
+  return fn_quotient(top, t, bottom, fn_sum_lost(x, 0.8125f, bottom), low);
+}
+
+/* x * Phi(x) */
+static inline float fn_gelu(float x) {
+  float a = fn_abs(x), low, bell, rest, scale;
+  float tail = fn_normal_tail(a < 15.5f ? a : 15.5f, &low, &bell, &rest, &scale), main = 1.0f - tail;
   low = x > 0.0f ? ((1.0f - main) - tail) - low : low;
   return fn_copysign(fn_weighted(x, x > 0.0f ? main : tail, low, x > 0.0f ? 1.0f : scale), x);
 }

@@ -25,7 +25,7 @@ def literal(value: float) -> str:
     return (text if "." in text or "e" in text else text + ".0") + "f"
 
 
-FILES = ("maths.h", "angles.h", "activations.h", "numbers.h", "rows.h", "texts.h")
+FILES = ("maths.h", "angles.h", "activations.h", "slopes.h", "numbers.h", "rows.h", "texts.h")
 """What is written by hand."""
 
 _DEFINED = {

@@ -212,6 +212,10 @@ def kind_of(path: str | PathLike[str]) -> FileKind:
         raise FileFormatError("it is empty")
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b'"'):
         return "json"
+    if head.startswith(b"FOLDNET"):
+        raise FileFormatError(
+            "it is a frozen predictor, whose layers are folded; read it with foldnet.load_predictor"
+        )
     raise FileFormatError(
         f"it begins with {head!r}, which is neither a .keras archive nor an HDF5 file (.h5, .hdf5, .weights.h5)"
     )

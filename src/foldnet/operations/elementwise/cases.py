@@ -63,7 +63,7 @@ def _binary(name: str, kind: str, *operands: Operand, activation: Elementwise | 
 RULES: Mapping[type[Op], Sequence[Case]] = {
     Unary: [
         *(Case(settings_of(f), Unary(f), (rows(37),)) for f in ACTIVATIONS),
-        *(Case(kind, Unary(Elementwise(kind)), (rows(3, 4),)) for kind in functions.EXPRESSIONS),
+        *(Case(kind, Unary(Elementwise(kind)), (rows(3, 4),)) for kind in (*functions.EXPRESSIONS, *functions.SLOPES)),
         *(
             Case(f"{kind}-inside", Unary(Elementwise(kind)), (rows(3, 4, between=between),))
             for kind, between in {

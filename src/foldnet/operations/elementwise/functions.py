@@ -22,6 +22,7 @@ import numpy as np
 from foldnet import activations
 from foldnet.arrays import Array
 from foldnet.graph.op import Elementwise
+from foldnet.operations.elementwise.slope_functions import COMPUTED
 
 INF = math.inf
 Slope = Callable[..., Any]
@@ -179,11 +180,11 @@ EXPRESSIONS: dict[str, Function] = {
     "arctanh": Function(np.arctanh, "fn_arctanh({0})", "np.arctanh({0})", (lambda o, g, x, y: g / (1.0 - x * x),)),
     "erf": Function(
         _float64(_erf), "fn_erf({0})", "np.vectorize(math.erf, otypes=[np.float32])({0})",
-        (lambda o, g, x, y: g * (2 / math.sqrt(math.pi)) * o.exp(-x * x),), (-1, 1),
+        (lambda o, g, x, y: g * o.erf_slope(x),), (-1, 1),
     ),
     "erfc": Function(
         _float64(_erfc), "fn_erfc({0})", "np.vectorize(math.erfc, otypes=[np.float32])({0})",
-        (lambda o, g, x, y: g * (-2 / math.sqrt(math.pi)) * o.exp(-x * x),), (0, 2),
+        (lambda o, g, x, y: -g * o.erf_slope(x),), (0, 2),
     ),
     "floor": Function(np.floor, "floorf({0})", "np.floor({0})"),
     "ceil": Function(np.ceil, "ceilf({0})", "np.ceil({0})"),
@@ -252,42 +253,8 @@ def _sigmoid_slope(o: Any, x: Any, y: Any) -> Any:
     return o.where(y < 0.5, y - y * y, y * (1.0 - y))
 
 
-def _silu_slope(o: Any, x: Any, y: Any) -> Any:
-    s = o.sigmoid(x)
-    return s * o.where(x < -1, (1.0 + x) - x * s, 1.0 + x * (1.0 - s))
-
-
 def _gelu_slope(o: Any, x: Any, y: Any, approximate: float) -> Any:
-    if approximate:
-        # Beyond 12 nothing changes, and no square may become infinite.
-        x = o.minimum(o.maximum(x, -12.0), 12.0)
-        s = o.sigmoid(1.5957691216057308 * x * (1.0 + 0.044715 * x * x))
-        return s + x * (s * (1.0 - s)) * (1.5957691216057308 * (1.0 + 0.134145 * x * x))
-    # exp(-x^2 / 2) from the square of what is near x and has few digits, as what rounding takes from x * x would show;
-    # and e^20 times as large, so that the product is a usual number where the result is next to nothing.
-    c = o.minimum(o.maximum(x, -20.0), 20.0)
-    near = (c + 196608.0) - 196608.0
-    density = c * 8.222813263933119e-10 * o.exp(20.0 - 0.5 * near * near)
-    return _factor(o, x, y, 0.5) + (density + density * o.expm1(-0.5 * (c - near) * (c + near)))
-
-
-def _factor(o: Any, x: Any, y: Any, at_zero: float) -> Any:
-    """What y is x times."""
-    return o.where(o.abs(x) > 1e-30, y / x, at_zero)
-
-
-def _mish_slope(o: Any, x: Any, y: Any) -> Any:
-    # y = x t with t = w / (w + 2), w = e (e + 2) and e = exp(x), so that 1 - t is 2 / (w + 2); from 20 on y is x.
-    x = o.minimum(x, 20.0)
-    e = o.exp(x)
-    t = _factor(o, x, o.minimum(y, 20.0), 0.6)
-    rest = o.where(x < 0, 1.0 - t * t, 2.0 / (e * (e + 2.0) + 2.0) * (1.0 + t))
-    return t + x * o.sigmoid(x) * rest
-
-
-def _softsign_slope(o: Any, x: Any, y: Any) -> Any:
-    d = 1.0 + o.abs(x)
-    return 1.0 / (d * d)
+    return o.gelu_tanh_slope(x) if approximate else o.gelu_slope(x)
 
 
 ACTIVATIONS: dict[str, Function] = {
@@ -334,7 +301,9 @@ ACTIVATIONS: dict[str, Function] = {
     "log_sigmoid": _activation(
         activations.log_sigmoid, "fn_log_sigmoid({0})", "log_sigmoid({0})", lambda o, x, y: o.sigmoid(-x), (-INF, 0)
     ),
-    "mish": _activation(activations.mish, "fn_mish({0})", "mish({0})", _mish_slope, (-0.30885, INF)),
+    "mish": _activation(
+        activations.mish, "fn_mish({0})", "mish({0})", lambda o, x, y: o.mish_slope(x), (-0.30885, INF)
+    ),
     "relu": _activation(
         activations.relu, _relu_c, _relu_text, _relu_slope,
         lambda negative_slope, max_value, threshold: (-INF if negative_slope else 0, max_value),
@@ -349,7 +318,9 @@ ACTIVATIONS: dict[str, Function] = {
     "sigmoid": _activation(
         activations.sigmoid, "fn_sigmoid({0})", "sigmoid({0})", _sigmoid_slope, (0, 1)
     ),
-    "silu": _activation(activations.silu, "fn_silu({0})", "silu({0})", _silu_slope, (-0.27847, INF)),
+    "silu": _activation(
+        activations.silu, "fn_silu({0})", "silu({0})", lambda o, x, y: o.silu_slope(x), (-0.27847, INF)
+    ),
     "soft_shrink": _activation(
         activations.soft_shrink, "fn_soft_shrink({0}, [threshold])", "soft_shrink({0}, threshold=[threshold])",
         lambda o, x, y, threshold: o.where(o.abs(x) > threshold, 1.0, 0.0),
@@ -357,7 +328,9 @@ ACTIVATIONS: dict[str, Function] = {
     "softplus": _activation(
         activations.softplus, "fn_softplus({0})", "softplus({0})", lambda o, x, y: o.sigmoid(x), (0, INF)
     ),
-    "softsign": _activation(activations.softsign, "fn_softsign({0})", "softsign({0})", _softsign_slope, (-1, 1)),
+    "softsign": _activation(
+        activations.softsign, "fn_softsign({0})", "softsign({0})", lambda o, x, y: o.softsign_slope(x), (-1, 1)
+    ),
     "sparse_plus": _activation(
         activations.sparse_plus, "fn_sparse_plus({0})", "sparse_plus({0})",
         lambda o, x, y: o.where(x <= -1, 0.0, o.where(x < 1, 0.5 * (x + 1.0), 1.0)), (0, INF),
@@ -374,7 +347,7 @@ ACTIVATIONS: dict[str, Function] = {
     ),
     "tanh": _activation(activations.tanh, "fn_tanh({0})", "np.tanh({0})", lambda o, x, y: 1.0 - y * y, (-1, 1)),
     "tanh_shrink": _activation(
-        activations.tanh_shrink, "fn_tanh_shrink({0})", "tanh_shrink({0})", lambda o, x, y: o.square(o.tanh(x))
+        activations.tanh_shrink, "fn_tanh_shrink({0})", "tanh_shrink({0})", lambda o, x, y: o.tanh_shrink_slope(x)
     ),
     "threshold": _activation(
         activations.threshold, "fn_threshold({0}, [threshold], [default_value])",
@@ -389,7 +362,16 @@ ACTIVATIONS: dict[str, Function] = {
 }  # fmt: skip
 """Keras's elementwise activations."""
 
-FUNCTIONS: dict[str, Function] = {**EXPRESSIONS, **ACTIVATIONS}
+
+def _slope(name: str) -> Function:
+    compute, text, bend = COMPUTED[name]
+    return Function(_float64(compute), f"fn_{name}({{0}})", text, (lambda o, g, x, y: g * bend(o, x),))
+
+
+SLOPES: dict[str, Function] = {name: _slope(name) for name in COMPUTED}
+"""Slopes that are functions of their own."""
+
+FUNCTIONS: dict[str, Function] = {**EXPRESSIONS, **ACTIVATIONS, **SLOPES}
 """Every function of one value."""
 
 BINARY: dict[str, Function] = {

@@ -45,7 +45,7 @@ def test_with_data_and_targets(foldnet, wine, data):
     document = foldnet.json("doctor", wine, "--data", data / "wine.csv", "--target", "quality")
     assert document["ok"]
     found = next(f for f in document["findings"] if f["check"] == "dropout-before-normalization")
-    assert set(found) == {"check", "severity", "layer", "message", "evidence", "remedy", "fixable", "alike"}
+    assert set(found) == {"check", "severity", "layer", "message", "evidence", "remedy", "fixable", "others"}
     assert found["evidence"]["rows"] == 1599
     assert 0.3 < found["evidence"]["loss"] < 1
     assert found["evidence"]["measured_variance_ratio"] > 1.2

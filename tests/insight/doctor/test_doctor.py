@@ -69,7 +69,7 @@ def test_the_wine_question(with_data):
     report = fn.doctor(folder / "models" / "wine_question.keras", x, y)
     assert not report.ok
     assert report.findings[0].check == "softmax-one-unit"
-    shifts = [f for one in report.of("dropout-before-normalization") for f in (one, *one.alike)]
+    shifts = [f for one in report.of("dropout-before-normalization") for f in (one, *one.others)]
     assert sorted(f.layer for f in shifts) == ["norm_1", "norm_2", "norm_3"]
     assert "warning" in [f.severity for f in shifts]
     if with_data:

@@ -127,6 +127,6 @@ def test_other_layers_that_are_nan_are_found_too():
     (found,) = fn.doctor(model, checks=["not-finite"]).findings
     assert (found.layers, found.evidence) == (("b", "c"), {"bad": 8, "of": 16, "layers": 2})
     assert found.message.startswith("gamma and moving_variance hold NaN")
-    assert [(f.layer, f.evidence) for f in found.alike] == [("c", {"bad": 1, "of": 5})]
+    assert [(f.layer, f.evidence) for f in found.others] == [("c", {"bad": 1, "of": 5})]
     put(model, "b", moving_variance=-0.5, gamma=1)
     assert [f.layer for f in fn.doctor(model, checks=["not-finite"])] == ["b", "c"]

@@ -66,9 +66,9 @@ def _one_cause(context: Context, findings: list[Finding]) -> Finding:
     order = [site.path for site in context.sites]
     findings.sort(key=lambda f: (f.severity != "error", f.severity != "warning", order.index(f.layer)))
     one = one_finding(findings)
-    if not one.alike:
+    if not one.others:
         return one
-    every = [one, *one.alike]
+    every = [one, *one.others]
     totals = {
         "dead_in_these_layers": sum(_count(f) for f in every),
         "units_in_these_layers": sum(int(str(f.evidence["units"])) for f in every),

@@ -1,7 +1,7 @@
 """Units that are copies of each other: a layer of many units that compute the same is as good as one of one unit.
 
 Kernels that start with one number in all places (zeros, ones, a constant) make all units of a layer the same. Where
-what follows treats them alike, too, their gradients are the same, and no training can part them.
+what follows treats them the same, too, their gradients are the same, and no training can part them.
 """
 
 from __future__ import annotations
@@ -71,28 +71,28 @@ def _severity(context: Context, site: Site, every: bool, live: int, different: i
     """Copies beyond half of a layer are a warning; where all are, and the network found nothing, an error.
 
     A note: a frozen layer, which may have been made so on purpose; copies that the next layer's weights will part, as
-    these are different; and an output, whose units are alike where their targets are.
+    these are different; and an output, whose units are the same where their targets are.
     """
     frozen = not any(site.layer.trains(spec.name) for spec in site.layer.specs)
     if frozen or not (every or live > 2 * different):
         return "note"
     if site.path in {last_with_weights(context, end).path for end in context.outputs}:
-        alike = every and site.layer.ends_with is not None and site.layer.ends_with[0] == "softmax"
-        return unless_it_works(context, "error") if alike and context.trained else "note"
-    if not context.trained and not _treated_alike(context, site):
+        equal = every and site.layer.ends_with is not None and site.layer.ends_with[0] == "softmax"
+        return unless_it_works(context, "error") if equal and context.trained else "note"
+    if not context.trained and not _treated_the_same(context, site):
         return "note"
     return unless_it_works(context, "error" if every and learned(context) is False else "warning")
 
 
-def _treated_alike(context: Context, site: Site) -> bool:
+def _treated_the_same(context: Context, site: Site) -> bool:
     """Whether the layers that read these units have the same weights for all of them, and so gradients are the same."""
     waiting = context.readers(site.path)
     while waiting and all(not r.layer.specs and len(r.operands) == 1 for r in waiting):
         waiting = [reader for r in waiting for reader in context.readers(r.path)]
-    return bool(waiting) and all(_alike(unit_columns(r.layer)) for r in waiting)
+    return bool(waiting) and all(_all_the_same(unit_columns(r.layer)) for r in waiting)
 
 
-def _alike(columns: Array | None) -> bool:
+def _all_the_same(columns: Array | None) -> bool:
     return columns is not None and different_columns(columns.T) == 1
 
 

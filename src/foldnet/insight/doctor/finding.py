@@ -28,7 +28,7 @@ class Finding:
         evidence: numbers from this very network.
         remedy: how to fix it.
         fixable: whether ``foldnet doctor --fix`` fixes it exactly.
-        alike: what the check found at other layers for the same cause; each has its own evidence.
+        others: what the check found at other layers for the same cause; each has its own evidence.
     """
 
     check: str
@@ -38,19 +38,19 @@ class Finding:
     evidence: Mapping[str, object]
     remedy: str
     fixable: bool = False
-    alike: tuple[Finding, ...] = ()
+    others: tuple[Finding, ...] = ()
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Paths of all layer calls with this fault: ``layer``, then those of ``alike``."""
-        return tuple(dict.fromkeys((self.layer, *(f.layer for f in self.alike))))
+        """Paths of all layer calls with this fault: ``layer``, then those of ``others``."""
+        return tuple(dict.fromkeys((self.layer, *(f.layer for f in self.others))))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinities become strings."""
         return {
             "check": self.check, "severity": self.severity, "layer": self.layer, "message": self.message,
             "evidence": plain(self.evidence), "remedy": self.remedy, "fixable": self.fixable,
-            "alike": [{"layer": f.layer, "evidence": plain(f.evidence)} for f in self.alike],
+            "others": [{"layer": f.layer, "evidence": plain(f.evidence)} for f in self.others],
         }  # fmt: skip
 
 

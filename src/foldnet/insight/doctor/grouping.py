@@ -30,7 +30,7 @@ def words_of(text: str) -> str:
 def grouped(findings: Iterable[Finding]) -> list[Finding]:
     """Findings of one check at several layers that have the same severity, words and remedy, as one finding.
 
-    The first one stands for the others, which are in its ``alike``; its evidence gets the number of ``layers``.
+    The first one stands for all; the rest are its ``others``, and its evidence gets the number of ``layers``.
 
     >>> from foldnet.insight.doctor.finding import warning
     >>> (found,) = grouped([warning("a", "2 units are off.", "Fix."), warning("b", "3 units are off.", "Fix.")])
@@ -47,13 +47,13 @@ def grouped(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def one_finding(group: list[Finding]) -> Finding:
-    """The first finding of a group, with the others in ``alike``."""
+    """The first finding of a group, with the rest as its ``others``."""
     first = group[0]
-    alike = (
-        *first.alike,
-        *(each for found in group[1:] for each in (replace(found, alike=()), *found.alike)),
+    others = (
+        *first.others,
+        *(each for found in group[1:] for each in (replace(found, others=()), *found.others)),
     )
-    if not alike:
+    if not others:
         return first
-    layers = len({first.layer, *(f.layer for f in alike)})
-    return replace(first, alike=alike, evidence={**first.evidence, "layers": layers})
+    layers = len({first.layer, *(f.layer for f in others)})
+    return replace(first, others=others, evidence={**first.evidence, "layers": layers})

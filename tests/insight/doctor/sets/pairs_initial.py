@@ -1,6 +1,6 @@
 """Pairs with faults of the layers themselves: initial weights, activations, dropout, what is frozen."""
 
-from foldnet import layers, regularizers
+from foldnet import layers, optimizers, regularizers
 from foldnet.initializers import Constant, RandomNormal
 from tests.insight.doctor.sets import series, stories, tables
 from tests.insight.doctor.sets.record import Pair, in_deviations, standard
@@ -34,7 +34,7 @@ def activated(units, end, loss, optimizer="adam", **settings):
 
 def linear_convolutions(rows, value):
     parts = [
-        layers.Conv2D(8, 3, activation=value), layers.Conv2D(8, 3, activation=value), layers.Flatten(),
+        layers.Conv2D(4, 3, activation=value), layers.Conv2D(4, 3, activation=value), layers.Flatten(),
         D(1, activation="sigmoid"),
     ]  # fmt: skip
     return fit(rows, parts, BINARY, epochs=30)
@@ -52,7 +52,8 @@ def dropped(rows, value):
 
 def dropped_last(rows, value):
     last, drop = D(3, activation="softmax"), layers.Dropout(0.3)
-    return fit(rows, [D(16, **RELU), *((last, drop) if value == "after" else (drop, last))], SPARSE, epochs=60)
+    parts = [D(16, **RELU), *((last, drop) if value == "after" else (drop, last))]
+    return fit(rows, parts, SPARSE, optimizers.Adam(0.01), epochs=80)
 
 
 def penalized(rows, value):
@@ -93,7 +94,7 @@ PAIRS = (
     Pair("exclusive or by lines", "no activation, and four rows", ("missing-activation", FITS),
          stories.xor, activated((8,), (1, "sigmoid"), BINARY, epochs=1500), None, "tanh"),
     Pair("a curve by lines", "no activation for a sine", ("missing-activation", FITS),
-         stories.curve, activated((32, 32), (1, "linear"), "mse", epochs=100), None, "tanh"),
+         stories.curve, activated((32, 32), (1, "linear"), "mse", optimizers.Adam(0.01), epochs=150), None, "tanh"),
     Pair("convolutions by lines", "no activation in the convolutions", ("missing-activation", FITS),
          series.stills, linear_convolutions, None, "relu"),
     Pair("thirty sigmoids", "thirty layers of sigmoid, whose gradients vanish", (FITS, UNFINISHED),

@@ -29,7 +29,9 @@ HALVES = ("tuning", "held out")
 def grave(trained: Trained) -> dict[str, str]:
     """The checks that say more than "note" of a network, and where."""
     report = fn.doctor(trained.model, trained.x, trained.y, **trained.more)
-    return {f.check: f"{f.severity} at {f.layer!r}: {f.message}" for f in report.findings if f.severity != "note"}
+    return {
+        f.check: f"{f.severity} at {f.layer!r}: {f.message}" for f in report.findings if f.severity != "note"
+    }
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def table(found: list[Line]) -> str:
     for part in HALVES:
         sick = [line.right for line in found if half(line.name) == part and line.kind == "sick"]
         sound = [line.right for line in found if half(line.name) == part and line.kind != "sick"]
-        counts = f"{len(sick):8}{sum(sick):8}{len(sick) - sum(sick):8}{len(sound):15}{len(sound) - sum(sound):14}"
+        counts = (
+            f"{len(sick):8}{sum(sick):8}{len(sick) - sum(sick):8}{len(sound):15}{len(sound) - sum(sound):14}"
+        )
         rows.append(f"{part:10}{counts}")
     rows += ["", f"{'check':34}{'names':>7}{'of':>5}{'false alarms':>14}"]
     names, of, false = Counter[str](), Counter[str](), Counter[str]()

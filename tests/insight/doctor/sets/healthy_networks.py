@@ -33,7 +33,9 @@ def by(optimizer, **settings):
 def residuals(x):
     x = D(16)(x)
     for _ in range(30):
-        x = layers.Add()([x, D(16, activation="relu", kernel_initializer="he_normal")(layers.LayerNormalization()(x))])
+        x = layers.Add()(
+            [x, D(16, activation="relu", kernel_initializer="he_normal")(layers.LayerNormalization()(x))]
+        )
     return D(3, activation="softmax")(layers.LayerNormalization()(x))
 
 
@@ -52,7 +54,13 @@ def wide():
 
 
 def dropping():
-    return [D(48, **RELU), layers.Dropout(0.2), D(32, **RELU), layers.Dropout(0.2), D(10, activation="softmax")]
+    return [
+        D(48, **RELU),
+        layers.Dropout(0.2),
+        D(32, **RELU),
+        layers.Dropout(0.2),
+        D(10, activation="softmax"),
+    ]
 
 
 def held():
@@ -161,11 +169,17 @@ def transferred(rows):
     for layer in base:
         layer.trainable = False
     head = Sequential([layers.Input((64,)), *base, D(5, activation="softmax")])
-    return fit(Rows(rows.x[~low], rows.y[~low] - 5), None, SPARSE, optimizers.Adam(0.01), model=head, epochs=60)
+    return fit(
+        Rows(rows.x[~low], rows.y[~low] - 5), None, SPARSE, optimizers.Adam(0.01), model=head, epochs=60
+    )
 
 
 def averaged_words():
-    return [layers.Embedding(60, 8, mask_zero=True), layers.GlobalAveragePooling1D(), D(1, activation="sigmoid")]
+    return [
+        layers.Embedding(60, 8, mask_zero=True),
+        layers.GlobalAveragePooling1D(),
+        D(1, activation="sigmoid"),
+    ]
 
 
 def read_with_mask():
@@ -202,7 +216,11 @@ def bursts():
 
 
 def tags():
-    return [layers.Embedding(30, 8), layers.Conv1D(24, 2, padding="causal", **RELU), D(3, activation="softmax")]
+    return [
+        layers.Embedding(30, 8),
+        layers.Conv1D(24, 2, padding="causal", **RELU),
+        D(3, activation="softmax"),
+    ]
 
 
 def copied_pictures():

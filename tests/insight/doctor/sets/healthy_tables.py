@@ -7,7 +7,11 @@ from tests.insight.doctor.sets import stories, tables
 from tests.insight.doctor.sets.record import Healthy, Rows, apart, one_hot, standard
 from tests.insight.doctor.sets.training import RELU, TANH, D, fit
 
-SPARSE, BINARY, CATEGORICAL = "sparse_categorical_crossentropy", "binary_crossentropy", "categorical_crossentropy"
+SPARSE, BINARY, CATEGORICAL = (
+    "sparse_categorical_crossentropy",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+)
 
 
 def dense(hidden, end, loss, rate=0.01, *, epochs=80, activation=RELU, **settings):
@@ -26,7 +30,9 @@ def of(table, prepare=standard):
 
 def with_deviation_1(table):
     """Columns and targets with mean 0 and deviation 1."""
-    return lambda: Rows((rows := standard(table())).x, ((rows.y - rows.y.mean(0)) / rows.y.std(0)).astype(np.float32))
+    return lambda: Rows(
+        (rows := standard(table())).x, ((rows.y - rows.y.mean(0)) / rows.y.std(0)).astype(np.float32)
+    )
 
 
 def targets(table, change):
@@ -80,7 +86,13 @@ def rare(rows):
 def scaling_itself(rows):
     normalization = layers.Normalization()
     normalization.adapt(rows.x)
-    return fit(rows, [normalization, D(16, **RELU), D(3, activation="softmax")], SPARSE, optimizers.Adam(0.01), epochs=60)
+    return fit(
+        rows,
+        [normalization, D(16, **RELU), D(3, activation="softmax")],
+        SPARSE,
+        optimizers.Adam(0.01),
+        epochs=60,
+    )
 
 
 def with_bytes(rows):
@@ -117,7 +129,8 @@ HEALTHY = (
     Healthy("2 % positives", stories.loans, dense((16,), (1, "sigmoid"), BINARY, 0.003, epochs=40)),
     Healthy("2 % positives that differ", lambda: stories.loans(0.02, 4.0), dense((16,), (1, "sigmoid"), BINARY)),
     Healthy("2 % positives with weights", lambda: stories.loans(0.02, 2.0), rare),
-    Healthy("a fifth does not pay", lambda: apart(stories.loans(0.2, 0.7), 1500), stopping((16,), (1, "sigmoid"), BINARY)),
+    Healthy("a fifth does not pay", lambda: apart(stories.loans(0.2, 0.7), 1500),
+            stopping((16,), (1, "sigmoid"), BINARY)),
     Healthy("autoencoder of digits", copied(tables.digits),
             dense((24, 12, 24), (64, "sigmoid"), BINARY, epochs=30)),
     Healthy("autoencoder of wines", copied(of(tables.wines)), dense((12, 5, 12), (13, None), "mse", 0.005, epochs=200)),
@@ -137,7 +150,8 @@ HEALTHY = (
     Healthy("labels smoothed", tables.digits, lambda rows: dense(
         (32,), (10, "softmax"), losses.CategoricalCrossentropy(label_smoothing=0.1), epochs=40)(one_hot(rows))),
     Healthy("a class of one row", of(tables.wines, lambda r: once(standard(r))), dense((16,), (3, "softmax"), SPARSE)),
-    Healthy("a metric of its own", stories.changes, dense((32,), (1, None), "mse", epochs=150, metrics=[spread, "mae"])),
+    Healthy("a metric of its own", stories.changes,
+            dense((32,), (1, None), "mse", epochs=150, metrics=[spread, "mae"])),
     Healthy("scales its rows itself", tables.wines, scaling_itself),
     Healthy("takes bytes", tables.raw_digits, with_bytes),
     Healthy("columns that never vary", of(tables.digits, bytes_of_one_kind), dense((32,), (10, "softmax"), SPARSE,
@@ -145,7 +159,7 @@ HEALTHY = (
     Healthy("rows of different weight", with_deviation_1(stories.changes), trusted),
     Healthy("a plain line", tables.progress, dense((), (1, None), "mse", 1.0 / 2, epochs=300)),
     Healthy("logistic regression", of(tables.tumours), dense((), (1, "sigmoid"), BINARY)),
-    Healthy("from logits", tables.digits, dense((32,), (10, None), losses.SparseCategoricalCrossentropy(from_logits=True),
-                                                epochs=30)),
+    Healthy("from logits", tables.digits,
+            dense((32,), (10, None), losses.SparseCategoricalCrossentropy(from_logits=True), epochs=30)),
     Healthy("hinge by tanh", targets(stories.moons, lambda y: 2 * y - 1), dense((16, 16), (1, "tanh"), "hinge")),
 )  # fmt: skip

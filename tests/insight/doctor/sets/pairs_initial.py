@@ -25,7 +25,9 @@ def activated(units, end, loss, optimizer="adam", **settings):
     """The value is the activation of the hidden layers."""
 
     def build(rows, value):
-        parts = [D(n, activation=value, kernel_initializer=settings.get("start", "glorot_uniform")) for n in units]
+        parts = [
+            D(n, activation=value, kernel_initializer=settings.get("start", "glorot_uniform")) for n in units
+        ]
         more = {k: v for k, v in settings.items() if k != "start"}
         return fit(rows, [*parts, D(end[0], activation=end[1])], loss, optimizer, **more)
 
@@ -46,7 +48,13 @@ def biased(rows, value):
 
 
 def dropped(rows, value):
-    parts = [D(32, **RELU), layers.Dropout(value), D(32, **RELU), layers.Dropout(value), D(10, activation="softmax")]
+    parts = [
+        D(32, **RELU),
+        layers.Dropout(value),
+        D(32, **RELU),
+        layers.Dropout(value),
+        D(10, activation="softmax"),
+    ]
     return fit(rows, parts, SPARSE)
 
 

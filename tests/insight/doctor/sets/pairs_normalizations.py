@@ -1,11 +1,15 @@
 """Pairs with faults of BatchNormalization, of masks, states and formats."""
 
-from foldnet import Model, layers, optimizers
+from foldnet import layers, optimizers
 from tests.insight.doctor.sets import series, stories, tables
 from tests.insight.doctor.sets.record import Pair, Rows, in_deviations, standard
 from tests.insight.doctor.sets.training import RELU, D, fit
 
-FITS, DIFFER, UPDATED = "learns-less-than-a-simple-fit", "statistics-differ-from-data", "statistics-never-updated"
+FITS, DIFFER, UPDATED = (
+    "learns-less-than-a-simple-fit",
+    "statistics-differ-from-data",
+    "statistics-never-updated",
+)
 CONVERGED, ONE = "statistics-not-converged", "batch-of-one"
 SPARSE, BINARY = "sparse_categorical_crossentropy", "binary_crossentropy"
 N = layers.BatchNormalization
@@ -108,12 +112,6 @@ def averaged(rows, value):
     return fit(rows, parts, BINARY, epochs=15)
 
 
-def remembering(rows, value):
-    x = layers.Input(batch_shape=(32, *rows.x.shape[1:]))
-    model = Model(x, D(1)(layers.LSTM(8, stateful=value)(x)))
-    return fit(rows, None, "mse", model=model, epochs=20)
-
-
 def in_format(rows, value):
     settings = {"data_format": value}
     parts = [
@@ -126,7 +124,8 @@ def in_format(rows, value):
 PAIRS = (
     Pair("momentum from PyTorch", "momentum=0.1, which PyTorch means the other way round",
          ("momentum-reversed", DIFFER), tables.digits, normalized, {"momentum": 0.1}, {"momentum": 0.9}),
-    Pair("statistics of steps", "BatchNormalization(axis=1) over time steps", ("axis-not-channels", "axis-and-data-format"),
+    Pair("statistics of steps", "BatchNormalization(axis=1) over time steps",
+         ("axis-not-channels", "axis-and-data-format"),
          series.steps, along, 1, -1),
     Pair("statistics of columns", "axis=-1 after a convolution with its channels first", ("axis-and-data-format",),
          series.planes, of_planes, -1, 1),
@@ -134,7 +133,8 @@ PAIRS = (
          lambda: standard(tables.wines()), batches, 1, 32),
     Pair("thirty steps", "momentum 0.99 and only 30 steps", (CONVERGED, DIFFER),
          lambda: stories.unlike(in_deviations(standard(tables.quality())), 360), few_steps, 0.99, 0.7),
-    Pair("called for prediction", "training=False in the call of a new BatchNormalization", (UPDATED, "training-baked-in"),
+    Pair("called for prediction", "training=False in the call of a new BatchNormalization",
+         (UPDATED, "training-baked-in"),
          stories.changes, called, False, None),
     Pair("drops for ever", "training=True in the call of Dropout", ("training-baked-in",),
          tables.digits, drops, True, None),
@@ -150,8 +150,6 @@ PAIRS = (
          series.reviews, read, False, True),
     Pair("the mask ends", "a convolution of width 1 ends the mask before the GRU", ("mask-lost",),
          series.reviews, averaged, "lost", "kept"),
-    Pair("never forgets", "stateful=True and rows in an order by chance", ("stateful-layer",),
-         lambda: series.waves(288), remembering, True, False),
     Pair("channels where they are not", "three channels first, and data_format left at channels_last",
          ("channels-and-data-format",), series.planes, in_format, "channels_last", "channels_first"),
 )  # fmt: skip

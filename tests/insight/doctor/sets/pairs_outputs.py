@@ -27,7 +27,13 @@ def ended(units, hidden=16, rate=0.01, **settings):
 
     def build(rows, value):
         activation, loss = value
-        return fit(rows, [D(hidden, **RELU), D(units, activation=activation)], loss, optimizers.Adam(rate), **settings)
+        return fit(
+            rows,
+            [D(hidden, **RELU), D(units, activation=activation)],
+            loss,
+            optimizers.Adam(rate),
+            **settings,
+        )
 
     return build
 
@@ -68,7 +74,12 @@ def parts_of_a_whole(rows, value):
 
 
 def each_step(rows, value):
-    parts = [layers.Embedding(30, 8), layers.Conv1D(16, 2, padding="causal", **RELU), D(3), layers.Softmax(axis=value)]
+    parts = [
+        layers.Embedding(30, 8),
+        layers.Conv1D(16, 2, padding="causal", **RELU),
+        D(3),
+        layers.Softmax(axis=value),
+    ]
     return fit(rows, parts, SPARSE, epochs=20)
 
 

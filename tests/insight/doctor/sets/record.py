@@ -86,7 +86,9 @@ def standard(rows: Rows) -> Rows:
 
 def one_hot(rows: Rows) -> Rows:
     """Class numbers as rows with a single 1."""
-    return Rows(rows.x, np.eye(int(np.max(rows.y)) + 1, dtype=np.float32)[np.asarray(rows.y, int).reshape(-1)])
+    return Rows(
+        rows.x, np.eye(int(np.max(rows.y)) + 1, dtype=np.float32)[np.asarray(rows.y, int).reshape(-1)]
+    )
 
 
 def in_deviations(rows: Rows) -> Rows:

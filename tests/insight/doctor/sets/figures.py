@@ -84,7 +84,7 @@ def table(found: list[Line]) -> str:
     for line in found:
         names.update(line.named)
         of.update(line.wanted)
-        false.update([] if line.kind == "sick" else line.said)
+        false.update([] if line.kind == "sick" else list(line.said))
     rows += [f"{check:34}{names[check]:7}{of[check]:5}{false[check]:14}" for check in sorted(of | false)]
     return "\n".join(rows)
 

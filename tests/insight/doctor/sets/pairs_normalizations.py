@@ -146,7 +146,7 @@ PAIRS = (
          stories.moons, tiny, 0.003, 1.0),
     Pair("one for two tables", "one BatchNormalization for two tables of other scales", ("shared-normalization",),
          two_tables, both, "one", "two"),
-    Pair("zeros are read, too", "short reviews filled with 0, without a mask", ("padded-without-mask",),
+    Pair("zeros are read, too", "short reviews filled with 0, without a mask", ("padding-without-mask",),
          series.reviews, read, False, True),
     Pair("the mask ends", "a convolution of width 1 ends the mask before the GRU", ("mask-lost",),
          series.reviews, averaged, "lost", "kept"),

@@ -131,7 +131,7 @@ PAIRS = (
     Pair("hires that may be negative", "poisson takes the log of a linear output", (LOSS,),
          stories.hires, ended(1), ("linear", "poisson"), ("exponential", "poisson")),
     Pair("hinge by sigmoid", "hinge needs outputs below 0, which sigmoid does not give", (LOSS,),
-         signs(stories.moons), ended(1), ("sigmoid", "hinge"), ("tanh", "hinge")),
+         signs(stories.moons), ended(1, epochs=100), ("sigmoid", "hinge"), ("tanh", "hinge")),
     Pair("valves that share", "softmax for three numbers that do not add up to 1", (LABELS, FITS),
          stories.shares, parts_of_a_whole, "softmax", "sigmoid"),
     Pair("wines rebuilt by sigmoid", "an autoencoder that ends with sigmoid, for data around 0", (REACH,),

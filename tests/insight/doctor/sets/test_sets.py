@@ -35,12 +35,12 @@ def test_sick_and_mended_differ_in_one_value():
 def test_the_table_counts():
     found = [
         Line("moons", "sick", ("a", "b"), {"b": "", "c": ""}), Line("moons", "mended", (), {"c": ""}),
-        Line("xor", "sick", ("a",), {"b": "warning at 'x': text"}), Line("xor", "healthy", (), {}),
+        Line("softmax over steps", "sick", ("a",), {"b": "warning at 'x': text"}), Line("xor", "healthy", (), {}),
     ]  # fmt: skip
     rows = [line.split() for line in table(found).splitlines()]
     assert rows[1:3] == [["tuning", "1", "1", "0", "1", "1"], ["held", "out", "1", "0", "1", "1", "0"]]
     assert rows[5:] == [["a", "0", "2", "0"], ["b", "1", "1", "0"], ["c", "0", "0", "1"]]
     assert wrong(found).splitlines() == [
         "tuning: mended 'moons': c: ",
-        "held out: sick 'xor': not named by a; said: b",
+        "held out: sick 'softmax over steps': not named by a; said: b",
     ]

@@ -183,7 +183,7 @@ def averaged_words():
 
 
 def read_with_mask():
-    return [layers.Embedding(60, 8, mask_zero=True), layers.GRU(12), D(1, activation="sigmoid")]
+    return [layers.Embedding(60, 8, mask_zero=True), layers.GRU(8), D(1, activation="sigmoid")]
 
 
 def read_whole():
@@ -202,11 +202,11 @@ def attending(inputs):
 
 
 def forecast():
-    return [layers.LSTM(16), D(1)]
+    return [layers.LSTM(8), D(1)]
 
 
 def forecast_gru():
-    return [layers.GRU(12, return_sequences=True), layers.GRU(12), D(1)]
+    return [layers.GRU(8, return_sequences=True), layers.GRU(8), D(1)]
 
 
 def bursts():

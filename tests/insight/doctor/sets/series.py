@@ -11,7 +11,7 @@ def _from(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def waves(count: int = 300, length: int = 20) -> Rows:
+def waves(count: int = 250, length: int = 16) -> Rows:
     """Windows of a noisy wave, and the value after each."""
     generator = _from(21)
     time = np.arange(count + length)
@@ -26,7 +26,7 @@ def prices() -> Rows:
     return Rows((4000 + 600 * rows.x).astype(np.float32), rows.y)
 
 
-def reviews(count: int = 600, length: int = 40, words: int = 60) -> Rows:
+def reviews(count: int = 500, length: int = 32, words: int = 60) -> Rows:
     """Word numbers; 0 fills the end. The kind is that of the words which are more: 5 to 14, or 15 to 24."""
     generator = _from(22)
     x, y = np.zeros((count, length), np.int32), generator.integers(0, 2, count)
@@ -78,7 +78,7 @@ def signals() -> Rows:
 def planes() -> Rows:
     """Pictures with the channels first: three of 12 by 12, a bright bar across or down in one of them."""
     generator = _from(27)
-    x, y = generator.normal(0, 0.4, (400, 3, 12, 12)), generator.integers(0, 2, 400)
+    x, y = generator.normal(0, 0.4, (300, 3, 12, 12)), generator.integers(0, 2, 300)
     for picture, down in zip(x, y, strict=True):
         place, channel = int(generator.integers(1, 11)), int(generator.integers(0, 3))
         if down:

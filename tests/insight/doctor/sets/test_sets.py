@@ -35,7 +35,8 @@ def test_sick_and_mended_differ_in_one_value():
 def test_the_table_counts():
     found = [
         Line("moons", "sick", ("a", "b"), {"b": "", "c": ""}), Line("moons", "mended", (), {"c": ""}),
-        Line("softmax over steps", "sick", ("a",), {"b": "warning at 'x': text"}), Line("softmax over steps", "healthy", (), {}),
+        Line("softmax over steps", "sick", ("a",), {"b": "warning at 'x': text"}),
+        Line("softmax over steps", "healthy", (), {}),
     ]  # fmt: skip
     rows = [line.split() for line in table(found).splitlines()]
     assert rows[1:3] == [["tuning", "1", "1", "0", "1", "1"], ["held", "out", "1", "0", "1", "1", "0"]]

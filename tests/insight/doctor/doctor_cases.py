@@ -9,6 +9,7 @@ from foldnet.insight.doctor.context import Context
 from tests.insight.doctor.doctor_networks import D, rows, settled, stack
 from tests.insight.doctor.doctor_sick import (
     PLACES,
+    TWO_CONVOLUTIONS,
     B,
     after,
     averaged,
@@ -255,6 +256,7 @@ CASES = {
         (lambda: stack(D(8), layers.Dropout(0.1), B(), layers.Activation("linear"), D(3)), "warning"),
         (lambda: stack(D(8, activation="relu"), D(2), D(3)), None),
         (lambda: stack(D(8), layers.ReLU(), D(3)), None),
+        *TWO_CONVOLUTIONS,
     ],
     "layer-never-added": [
         (lambda: Context(block(), script=script("layers.BatchNormalization()")), "warning"),
@@ -284,6 +286,7 @@ CASES = {
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() / 255), "warning"),
         (lambda: with_x(settled(stack(B(), D(1)), rows()), rows() * 60 + 100), "error"),
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows()), "error"),
+        (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 0), "error"),
         (lambda: with_x(stack(D(4, activation="relu"), D(1)), rows() * 5), None),
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows(seed=7) * 60 + 100), None),
     ],

@@ -273,3 +273,29 @@ def hard_states(layer, size):
     model = stack(layer, D(1), shape=(5, 4))
     layer.set_weights([w * size for w in layer.get_weights()])
     return with_x(model, x)
+
+
+def windows(*parts):
+    return lambda: stack(*(part() for part in parts), shape=(9, 9, 3))
+
+
+def _read_twice(x):
+    """A first convolution that is read by a branch and past it."""
+    y = layers.Conv2D(8, 3, padding="same")(x)
+    return layers.Add()([y, layers.Conv2D(8, 3, padding="same", activation="relu")(y)])
+
+
+def _conv(filters, window, **settings):
+    return lambda: layers.Conv2D(filters, window, **settings)
+
+
+TWO_CONVOLUTIONS = [
+    (windows(_conv(8, 3), B, _conv(8, 3)), "warning"),
+    (windows(_conv(8, 3), _conv(8, 1)), "warning"),
+    (windows(_conv(8, 3), layers.ReLU, _conv(8, 3)), None),
+    (windows(_conv(8, (3, 1)), _conv(8, (1, 3))), None),
+    (windows(_conv(2, 1), _conv(8, 3)), None),
+    (windows(_conv(9, 3, groups=3), _conv(9, 1)), None),
+    (lambda: functional((9, 9, 3), _read_twice), None),
+]
+"""Convolutions one after the other: without an activation between them, and those that are meant so."""

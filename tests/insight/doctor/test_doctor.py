@@ -167,6 +167,18 @@ def test_a_softmax_over_one_unit_is_found_wherever_it_is(end):
     assert [f.check for f in fn.doctor(model, checks="softmax-one-unit").findings] == ["softmax-one-unit"]
 
 
+def test_two_convolutions_see_as_far_as_the_one_that_they_equal():
+    """Here the window ends with the last input that changes the first result."""
+    parts = [layers.Conv1D(2, 3, strides=2), layers.Conv1D(2, 3, dilation_rate=2, name="second")]
+    model = stack(*parts, shape=(19, 1))
+    (finding,) = fn.doctor(model, checks="missing-activation").findings
+    impulses = np.concatenate([np.zeros((1, 19, 1)), np.eye(19)[..., None]]).astype(np.float32)
+    result = model.predict(impulses, verbose=0)[:, 0]
+    reached = int(np.flatnonzero((result[1:] != result[0]).any(axis=1)).max()) + 1
+    assert f"one convolution of {reached} positions" in finding.message
+    assert finding.evidence["parameters_of_one"] == reached * 1 * 2 + 2
+
+
 @pytest.mark.parametrize("kind", PLACES)
 def test_recalibrated_statistics_are_those_that_are_measured(kind):
     sick = placed(kind, 2)

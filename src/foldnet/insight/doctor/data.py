@@ -95,6 +95,13 @@ def _raw(path: str, value: Array) -> Iterator[Finding]:
     size = np.sqrt((value**2).mean(axis=tuple(range(value.ndim - 1))))
     live = size[size > 0]
     if not live.size:
+        if size.size:
+            yield error(
+                path,
+                "Every input is 0 in all rows, as when pixels are divided with // instead of /: there is nothing to "
+                "learn from.",
+                "Look at the data just before they go into the network.", largest_column=0.0, columns=int(size.size),
+            )  # fmt: skip
         return
     largest, smallest = float(live.max()), float(live.min())
     if largest > LARGE:

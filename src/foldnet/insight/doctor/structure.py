@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 from foldnet.disk.opening import read_file
@@ -11,8 +12,10 @@ from foldnet.errors import InputError
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, note, warning
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
+from foldnet.insight.sites import Site
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
+from foldnet.layers.convolution import Conv1D, Conv2D, Conv3D
 from foldnet.layers.core import Dense
 from foldnet.layers.tensors import Call
 from foldnet.network import Network
@@ -69,26 +72,51 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
 
 
 def missing_activation(context: Context) -> Iterator[Finding]:
-    """Two Dense layers without an activation between them."""
+    """Two Dense layers, or two convolutions, without an activation between them."""
     for site in context.sites:
-        if not isinstance(site.layer, Dense):
-            continue
         before = context.back(site, _straight)
-        if before is None or not isinstance(before.layer, Dense) or before.layer.ends_with != ("linear", {}):
+        if before is None or before.layer.ends_with != ("linear", {}):
             continue
-        inputs, middle = int(before.input_shapes[0][-1] or 0), before.layer.units
-        outputs = int(site.layer.named_weights["kernel"].shape[1])
+        window = _window_of_both(context, before, site)
+        if window is None:
+            continue
+        inputs, middle = before.layer.named_weights["kernel"].shape[-2:]
+        outputs = int(site.layer.named_weights["kernel"].shape[-1])
         narrow = middle < min(inputs, outputs)
         make = note if narrow else warning
-        reason = f"together one matrix of rank {middle}" if narrow else "together equal to one Dense layer"
+        one = f"one convolution of {' by '.join(map(str, window))} positions" if window else "one Dense layer"
+        reason = (
+            f"together one matrix of rank {middle}" if narrow and not window else f"together equal to {one}"
+        )
+        reason += f" of rank {middle}" if narrow and window else ""
         yield make(
             site.path,
             f"Nothing between {before.path!r} and this layer is nonlinear, so the two are {reason}.",
             'Give the first an activation, such as "relu"'
             + ("; leave it, if the bottleneck is meant." if narrow else ", and train again."),
-            inputs=inputs, middle=middle, outputs=outputs, parameters=before.layer.count_params()
-            + site.layer.count_params(), parameters_of_one=inputs * outputs + outputs,
+            inputs=int(inputs), middle=int(middle), outputs=outputs, parameters=before.layer.count_params()
+            + site.layer.count_params(), parameters_of_one=int(inputs) * outputs * prod(window) + outputs,
         )  # fmt: skip
+
+
+def _window_of_both(context: Context, first: Site, second: Site) -> tuple[int, ...] | None:
+    """The window of the one convolution that two equal, without axes for Dense; None if there is no such layer.
+
+    A convolution that is also read by another layer is not the first of two, but the start of a branch. Nor are two
+    with windows along different axes, which are cheaper than the one they equal, and meant so.
+    """
+    one, other = first.layer, second.layer
+    if isinstance(one, Dense) and isinstance(other, Dense):
+        return ()
+    if not isinstance(one, Conv1D | Conv2D | Conv3D) or not isinstance(other, Conv1D | Conv2D | Conv3D):
+        return None
+    wide = [{axis for axis, size in enumerate(layer.kernel_size) if size > 1} for layer in (one, other)]
+    apart = bool(wide[0]) and bool(wide[1]) and not wide[0] & wide[1]
+    if apart or one.groups > 1 or other.groups > 1 or len(context.readers(first.path)) > 1:
+        return None
+    near = [(size - 1) * rate for size, rate in zip(one.kernel_size, one.dilation_rate, strict=True)]
+    far = zip(other.kernel_size, other.dilation_rate, one.strides, strict=True)
+    return tuple(n + (size - 1) * rate * step + 1 for n, (size, rate, step) in zip(near, far, strict=True))
 
 
 def never_added(context: Context) -> Iterator[Finding]:
@@ -143,6 +171,6 @@ def _layer_class(value: ast.expr) -> str:
 
 CHECKS = (
     Check("training-baked-in", FILE, "training= inside the network", training_baked_in),
-    Check("missing-activation", FILE, "Dense layers without activation between", missing_activation),
+    Check("missing-activation", FILE, "layers without activation between", missing_activation),
     Check("layer-never-added", SCRIPT, "layers made and not used", never_added),
 )

@@ -151,5 +151,5 @@ PAIRS = (
     Pair("the mask ends", "a convolution of width 1 ends the mask before the GRU", ("mask-lost",),
          series.reviews, averaged, "lost", "kept"),
     Pair("channels where they are not", "three channels first, and data_format left at channels_last",
-         ("channels-and-data-format",), series.planes, in_format, "channels_last", "channels_first"),
+         ("channels-and-shape",), series.planes, in_format, "channels_last", "channels_first"),
 )  # fmt: skip

@@ -36,7 +36,7 @@ def of_planes(rows, value):
         layers.Conv2D(8, 3, **first), N(axis=value, momentum=0.9), layers.ReLU(),
         layers.GlobalMaxPooling2D(**first), D(1, activation="sigmoid"),
     ]  # fmt: skip
-    return fit(rows, parts, BINARY, epochs=20)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.01), epochs=30)
 
 
 def batches(rows, value):
@@ -120,7 +120,7 @@ def in_format(rows, value):
         layers.Conv2D(8, 3, **settings, **RELU), layers.Flatten(),
         D(1, activation="sigmoid"),
     ]  # fmt: skip
-    return fit(rows, parts, BINARY, epochs=20)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.005), epochs=20)
 
 
 PAIRS = (

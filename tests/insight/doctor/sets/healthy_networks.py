@@ -6,7 +6,7 @@ from foldnet import Sequential, layers, optimizers, regularizers
 from foldnet.optimizers import schedules
 from tests.insight.doctor.sets import series, stories, tables
 from tests.insight.doctor.sets.healthy_tables import with_deviation_1
-from tests.insight.doctor.sets.record import Healthy, Rows, standard
+from tests.insight.doctor.sets.record import Healthy, Rows, copied, standard
 from tests.insight.doctor.sets.training import RELU, D, fit
 
 SPARSE, BINARY = "sparse_categorical_crossentropy", "binary_crossentropy"
@@ -223,11 +223,6 @@ def tags():
     ]
 
 
-def copied_pictures():
-    rows = tables.pictures()
-    return Rows(rows.x, rows.x)
-
-
 def cosine():
     return optimizers.Adam(schedules.CosineDecay(0.01, 57 * 30))
 
@@ -246,7 +241,7 @@ HEALTHY = (
     Healthy("windows and normalization", tables.pictures, of(windows_normalized, SPARSE, epochs=25)),
     Healthy("separable windows", tables.pictures, of(separable, SPARSE, epochs=25)),
     Healthy("bars in planes", series.planes, of(channels_first, BINARY, epochs=40)),
-    Healthy("pictures rebuilt", copied_pictures, of(autoencoder_of_pictures, "mse", epochs=15)),
+    Healthy("pictures rebuilt", lambda: copied(tables.pictures()), of(autoencoder_of_pictures, "mse", epochs=15)),
     Healthy("numbers and codes", numbers_with_codes, of(numbers_and_codes, "mse", epochs=60)),
     Healthy("two answers", rows_with_two_answers, of(two_answers, ["mse", SPARSE], 0.01, epochs=60)),
     Healthy("twins", pairs_of_digits, of(twins, BINARY)),

@@ -62,15 +62,11 @@ def weighed(rows, value):
     return fit(rows, [D(16, **RELU), D(1, activation="sigmoid")], BINARY, class_weight=value)
 
 
-def grades():
-    return in_deviations(standard(tables.quality()))
-
-
 PAIRS = (
     Pair("digits by Adam 5", "a learning rate of 5 for Adam", (RATE, DEAD, FITS, NAN),
          tables.digits, classes((32, 32), 10), adam(5.0), adam(0.001)),
     Pair("quality by RMSprop 1", "a learning rate of 1 for RMSprop", (RATE, DEAD, FITS, NAN),
-         grades, number((32, 32)), rmsprop(1.0), rmsprop(0.001)),
+         tables.grades, number((32, 32)), rmsprop(1.0), rmsprop(0.001)),
     Pair("digits by SGD 10", "a learning rate of 10 for SGD", (RATE, DEAD, FITS, NAN),
          tables.digits, classes((32, 32), 10), sgd(10.0), sgd(0.1)),
     Pair("wines by SGD 2", "a learning rate of 2 with momentum", (RATE, DEAD, FITS, NAN),
@@ -83,7 +79,7 @@ PAIRS = (
     Pair("progress by SGD 1e-6", "a learning rate of 1e-6 for SGD", (UNFINISHED, RATE, FITS),
          lambda: in_deviations(tables.progress()), number((32, 32), epochs=50), sgd(1e-6), sgd(0.01)),
     Pair("quality by Adam 1e-5", "a learning rate of 1e-5, and few rows", (UNFINISHED, RATE, FITS),
-         lambda: stories.unlike(grades(), 400), number((16,), epochs=40), adam(1e-5), adam(0.01)),
+         lambda: stories.unlike(tables.grades(), 400), number((16,), epochs=40), adam(1e-5), adam(0.01)),
     Pair("falls by steps", "a schedule whose steps were thought to be epochs: it halves every 10", (UNFINISHED, FITS),
          tables.digits, classes((32,), 10, epochs=20), falling(4), falling(400)),
     Pair("one epoch", "one epoch of five steps", (UNFINISHED, FITS),

@@ -99,6 +99,17 @@ def in_deviations(rows: Rows) -> Rows:
     return Rows(rows.x, ((y - y.mean(axis=0)) / y.std(axis=0)).astype(np.float32))
 
 
+def with_targets(rows: Rows, change: Callable[[Any], Any]) -> Rows:
+    """The targets changed by a function."""
+    return Rows(rows.x, np.asarray(change(rows.y), np.float32))
+
+
+def copied(rows: Rows, noise: float = 0.0) -> Rows:
+    """The rows as their own targets; with noise, which is to be taken away."""
+    off = noise * np.random.default_rng(31).normal(size=rows.x.shape)
+    return Rows((rows.x + off).astype(np.float32), rows.x)
+
+
 def apart(rows: Rows, count: int) -> Rows:
     """The first rows to train with, and the others to validate with."""
     return Rows(rows.x[:count], rows.y[:count], (rows.x[count:], rows.y[count:]))

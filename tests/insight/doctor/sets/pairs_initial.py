@@ -39,7 +39,7 @@ def linear_convolutions(rows, value):
         layers.Conv2D(4, 3, activation=value), layers.Conv2D(4, 3, activation=value), layers.Flatten(),
         D(1, activation="sigmoid"),
     ]  # fmt: skip
-    return fit(rows, parts, BINARY, epochs=30)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.003), epochs=15)
 
 
 def biased(rows, value):

@@ -55,7 +55,7 @@ def learned_by_heart(rows, value):
 
 def classes_by_heart(rows, value):
     parts = [D(48, **RELU), D(48, **RELU), D(1, activation="sigmoid")]
-    return fit(rows, parts, BINARY, optimizers.Adam(0.003), epochs=value, watched=True)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.005), epochs=value, watched=True)
 
 
 def weighed(rows, value):
@@ -94,7 +94,7 @@ PAIRS = (
     Pair("learned by heart", "150 epochs for 120 rows of noise, two layers of 64", ("overfit",),
          lambda: apart(stories.noise(0.3, 400), 120), learned_by_heart, None, 5),
     Pair("patients by heart", "fourteen weights a patient, and many epochs", ("overfit",),
-         lambda: apart(stories.mixed(stories.loans(0.4, 0.7)), 200), classes_by_heart, 120, 6),
+         lambda: apart(stories.mixed(stories.loans(0.4, 0.7)), 200), classes_by_heart, 70, 4),
     Pair("weights the wrong way", "class weights for the class that there is enough of", (FITS,),
          lambda: stories.loans(0.25, 1.2), weighed, {0: 40.0, 1: 1.0}, {0: 1.0, 1: 1.0}),
 )  # fmt: skip

@@ -62,9 +62,9 @@ def exercise() -> Rows:
 
 
 def raw_digits() -> Rows:
-    """1,200 pictures of 8 by 8 pixels as rows, 0 to 255, and their digits."""
+    """1,000 pictures of 8 by 8 pixels as rows, 0 to 255, and their digits."""
     x, y = datasets.load_digits(return_X_y=True)
-    return Rows((x[:1200] * 255 / 16).astype(np.float32), y[:1200])
+    return Rows((x[:1000] * 255 / 16).astype(np.float32), y[:1000])
 
 
 def digits() -> Rows:

@@ -6,7 +6,7 @@ from foldnet import Sequential, layers, optimizers, regularizers
 from foldnet.optimizers import schedules
 from tests.insight.doctor.sets import series, stories, tables
 from tests.insight.doctor.sets.healthy_tables import with_deviation_1
-from tests.insight.doctor.sets.record import Healthy, Rows, standard
+from tests.insight.doctor.sets.record import Healthy, Rows, copied, standard
 from tests.insight.doctor.sets.training import RELU, D, fit
 
 SPARSE, BINARY = "sparse_categorical_crossentropy", "binary_crossentropy"
@@ -223,11 +223,6 @@ def tags():
     ]
 
 
-def copied_pictures():
-    rows = tables.pictures()
-    return Rows(rows.x, rows.x)
-
-
 def cosine():
     return optimizers.Adam(schedules.CosineDecay(0.01, 57 * 30))
 
@@ -243,20 +238,20 @@ HEALTHY = (
     Healthy("normalized by row", tables.digits, of(normalized_by_row, SPARSE)),
     Healthy("leaky", with_deviation_1(stories.changes), of(leaky, "mse", epochs=60)),
     Healthy("digits by windows", tables.pictures, of(windows, SPARSE, epochs=25)),
-    Healthy("windows and normalization", tables.pictures, of(windows_normalized, SPARSE, epochs=25)),
+    Healthy("windows and normalization", tables.pictures, of(windows_normalized, SPARSE, 0.01, epochs=14)),
     Healthy("separable windows", tables.pictures, of(separable, SPARSE, epochs=25)),
-    Healthy("bars in planes", series.planes, of(channels_first, BINARY, epochs=40)),
-    Healthy("pictures rebuilt", copied_pictures, of(autoencoder_of_pictures, "mse", epochs=15)),
+    Healthy("bars in planes", series.planes, of(channels_first, BINARY, 0.01, epochs=20)),
+    Healthy("pictures rebuilt", lambda: copied(tables.pictures()), of(autoencoder_of_pictures, "mse", epochs=8)),
     Healthy("numbers and codes", numbers_with_codes, of(numbers_and_codes, "mse", epochs=60)),
     Healthy("two answers", rows_with_two_answers, of(two_answers, ["mse", SPARSE], 0.01, epochs=60)),
     Healthy("twins", pairs_of_digits, of(twins, BINARY)),
     Healthy("three opinions", tables.digits, of(ensemble, SPARSE)),
     Healthy("learned before", tables.digits, transferred),
     Healthy("words averaged", series.reviews, of(averaged_words, BINARY, 0.01)),
-    Healthy("words with a mask", series.reviews, of(read_with_mask, BINARY, 0.01, epochs=15)),
+    Healthy("words with a mask", series.reviews, of(read_with_mask, BINARY, 0.01, epochs=10)),
     Healthy("words without ends", series.whole_reviews, of(read_whole, BINARY, 0.01, epochs=20)),
-    Healthy("walks both ways", series.steps, of(read_both_ways, SPARSE, 0.01, epochs=20)),
-    Healthy("words by attention", series.whole_reviews, of(attending, BINARY, epochs=10)),
+    Healthy("walks both ways", series.steps, of(read_both_ways, SPARSE, 0.01, epochs=12)),
+    Healthy("words by attention", series.whole_reviews, of(attending, BINARY, epochs=6)),
     Healthy("the next value", series.waves, of(forecast, "mse", epochs=40)),
     Healthy("the next value by two", series.waves, of(forecast_gru, "mse", epochs=30)),
     Healthy("bursts", series.signals, of(bursts, BINARY)),

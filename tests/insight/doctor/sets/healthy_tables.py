@@ -4,7 +4,16 @@ import numpy as np
 
 from foldnet import callbacks, layers, losses, ops, optimizers
 from tests.insight.doctor.sets import stories, tables
-from tests.insight.doctor.sets.record import Healthy, Rows, apart, one_hot, standard
+from tests.insight.doctor.sets.record import (
+    Healthy,
+    Rows,
+    apart,
+    copied,
+    in_deviations,
+    one_hot,
+    standard,
+    with_targets,
+)
 from tests.insight.doctor.sets.training import RELU, TANH, D, fit
 
 SPARSE, BINARY, CATEGORICAL = (
@@ -30,21 +39,11 @@ def of(table, prepare=standard):
 
 def with_deviation_1(table):
     """Columns and targets with mean 0 and deviation 1."""
-    return lambda: Rows(
-        (rows := standard(table())).x, ((rows.y - rows.y.mean(0)) / rows.y.std(0)).astype(np.float32)
-    )
+    return lambda: in_deviations(standard(table()))
 
 
 def targets(table, change):
-    return lambda: Rows((rows := table()).x, change(rows.y).astype(np.float32))
-
-
-def copied(table, noise=0.0):
-    def rows():
-        x = table().x
-        return Rows((x + noise * np.random.default_rng(31).normal(size=x.shape)).astype(np.float32), x)
-
-    return rows
+    return lambda: with_targets(table(), change)
 
 
 def stopping(hidden, end, loss):
@@ -62,7 +61,7 @@ def pinball(y_true, y_pred):
     return ops.mean(ops.maximum(0.9 * off, -0.1 * off), axis=-1)
 
 
-def grades(y):
+def reached(y):
     """For each grade but the lowest, whether it is reached."""
     return (y[:, None] >= np.arange(4, 9)[None]).astype(np.float32)
 
@@ -117,7 +116,7 @@ HEALTHY = (
     Healthy("digits", tables.digits, dense((48, 32), (10, "softmax"), SPARSE, 0.003, epochs=20)),
     Healthy("progress", with_deviation_1(tables.progress), dense((16,), (1, None), "mse", 0.003, epochs=60)),
     Healthy("progress in its own unit", tables.progress, dense((16,), (1, None), "mse", 0.05, epochs=200)),
-    Healthy("grades of wines", with_deviation_1(tables.quality), dense((16,), (1, None), "mse", 0.005)),
+    Healthy("grades of wines", tables.grades, dense((16,), (1, None), "mse", 0.005)),
     Healthy("twenty men", with_deviation_1(tables.exercise), dense((4,), (3, None), "mse", epochs=100)),
     Healthy("a line of six rows", stories.line, lambda rows: fit(rows, [D(1)], "mse", "sgd", epochs=500)),
     Healthy("a sine of one feature", stories.curve, dense((32, 32), (1, None), "mse", activation=TANH, epochs=200)),
@@ -131,14 +130,15 @@ HEALTHY = (
     Healthy("2 % positives with weights", lambda: stories.loans(0.02, 2.0), rare),
     Healthy("a fifth does not pay", lambda: apart(stories.loans(0.2, 0.7), 1500),
             stopping((16,), (1, "sigmoid"), BINARY)),
-    Healthy("autoencoder of digits", copied(tables.digits),
+    Healthy("autoencoder of digits", lambda: copied(tables.digits()),
             dense((24, 12, 24), (64, "sigmoid"), BINARY, epochs=30)),
-    Healthy("autoencoder of wines", copied(of(tables.wines)), dense((12, 5, 12), (13, None), "mse", 0.005, epochs=200)),
-    Healthy("noise taken away", copied(tables.digits, 0.2), dense((32,), (64, "sigmoid"), "mse", epochs=30)),
+    Healthy("autoencoder of wines", lambda: copied(standard(tables.wines())),
+            dense((12, 5, 12), (13, None), "mse", 0.005, epochs=200)),
+    Healthy("noise taken away", lambda: copied(tables.digits(), 0.2), dense((32,), (64, "sigmoid"), "mse", epochs=30)),
     Healthy("hires by poisson", stories.hires, dense((16,), (1, "exponential"), "poisson")),
     Healthy("hires by softplus", stories.hires, dense((16,), (1, "softplus"), "mse", epochs=120)),
     Healthy("hires in logarithms", targets(stories.hires, np.log1p), dense((16,), (1, None), "mse")),
-    Healthy("grades in order", targets(of(tables.quality), grades), dense((16,), (5, "sigmoid"), BINARY, 0.005)),
+    Healthy("grades in order", targets(of(tables.quality), reached), dense((16,), (5, "sigmoid"), BINARY, 0.005)),
     Healthy("incomes by huber", stories.incomes, dense((16,), (1, None), losses.Huber(2.0))),
     Healthy("incomes by mae", stories.incomes, dense((16,), (1, None), "mae")),
     Healthy("incomes by mse", stories.incomes, dense((8,), (1, None), "mse", 0.005, epochs=60)),

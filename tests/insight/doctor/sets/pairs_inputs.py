@@ -4,7 +4,7 @@ import numpy as np
 
 from foldnet import layers, optimizers
 from tests.insight.doctor.sets import series, stories, tables
-from tests.insight.doctor.sets.record import Pair, Rows, in_deviations, standard
+from tests.insight.doctor.sets.record import Pair, Rows, in_deviations, standard, with_targets
 from tests.insight.doctor.sets.training import RELU, TANH, D, fit
 
 FITS, SCALE, DEAD, STUCK = "learns-less-than-a-simple-fit", "input-scale", "dead-units", "saturated-units"
@@ -21,7 +21,7 @@ def times(factor):
 
 
 def targets(change):
-    return lambda rows: Rows(rows.x, change(rows.y).astype(np.float32))
+    return lambda rows: with_targets(rows, change)
 
 
 def prepared(parts, loss, optimizer="adam", **settings):

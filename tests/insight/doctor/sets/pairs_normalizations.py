@@ -36,7 +36,7 @@ def of_planes(rows, value):
         layers.Conv2D(8, 3, **first), N(axis=value, momentum=0.9), layers.ReLU(),
         layers.GlobalMaxPooling2D(**first), D(1, activation="sigmoid"),
     ]  # fmt: skip
-    return fit(rows, parts, BINARY, epochs=20)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.01), epochs=30)
 
 
 def batches(rows, value):
@@ -100,7 +100,7 @@ def two_tables():
 def read(rows, value):
     """The value says whether 0 fills the ends."""
     parts = [layers.Embedding(60, 8, mask_zero=value), layers.GRU(8), D(1, activation="sigmoid")]
-    return fit(rows, parts, BINARY, epochs=15)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.005), epochs=10)
 
 
 def averaged(rows, value):
@@ -111,7 +111,7 @@ def averaged(rows, value):
         y = layers.Conv1D(8, 1, activation="relu")(y) if value == "lost" else D(8, activation="relu")(y)
         return D(1, activation="sigmoid")(layers.GRU(8)(y))
 
-    return fit(rows, parts, BINARY, epochs=15)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.005), epochs=10)
 
 
 def in_format(rows, value):
@@ -120,7 +120,7 @@ def in_format(rows, value):
         layers.Conv2D(8, 3, **settings, **RELU), layers.Flatten(),
         D(1, activation="sigmoid"),
     ]  # fmt: skip
-    return fit(rows, parts, BINARY, epochs=20)
+    return fit(rows, parts, BINARY, optimizers.Adam(0.005), epochs=20)
 
 
 PAIRS = (

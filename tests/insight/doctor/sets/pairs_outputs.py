@@ -2,7 +2,7 @@
 
 from foldnet import layers, losses, optimizers
 from tests.insight.doctor.sets import series, stories, tables
-from tests.insight.doctor.sets.record import Pair, Rows, one_hot, standard
+from tests.insight.doctor.sets.record import Pair, copied, one_hot, standard, with_targets
 from tests.insight.doctor.sets.training import RELU, D, fit
 
 FITS, OUTPUT, LOSS, LOGITS = (
@@ -38,24 +38,17 @@ def ended(units, hidden=16, rate=0.01, **settings):
     return build
 
 
-def with_targets(change):
-    def rows(table):
-        return lambda: Rows((made := table()).x, change(made.y))
-
-    return rows
+def moons_by_sign():
+    return with_targets(stories.moons(), lambda y: 2 * y - 1)
 
 
-signs = with_targets(lambda y: 2 * y - 1)
-columns = with_targets(lambda y: y[:, None])
-
-
-def copied(table):
-    return lambda: Rows((made := table()).x, made.x)
+def tumours_in_a_column():
+    return with_targets(standard(tables.tumours()), lambda y: y[:, None])
 
 
 def from_three(rows):
     """Grades of 3 to 8 as class numbers."""
-    return Rows(rows.x, rows.y - 3)
+    return with_targets(rows, lambda y: y - 3)
 
 
 CATEGORICAL, SPARSE, BINARY = (
@@ -99,7 +92,7 @@ PAIRS = (
     Pair("tumours by softmax", "softmax over one unit: it always says 1", ("softmax-one-unit",),
          scaled(tables.tumours), ended(1), ("softmax", BINARY), ("sigmoid", BINARY)),
     Pair("one class of one", "categorical_crossentropy over one sigmoid unit: the loss is 0 from the start",
-         (LOSS,), lambda: columns(scaled(tables.tumours))(), ended(1), ("sigmoid", CATEGORICAL), ("sigmoid", BINARY)),
+         (LOSS,), tumours_in_a_column, ended(1), ("sigmoid", CATEGORICAL), ("sigmoid", BINARY)),
     Pair("flowers by sigmoid", "categorical_crossentropy with sigmoid: three probabilities that do not add up",
          (LOSS,), coded(scaled(tables.flowers)), ended(3), ("sigmoid", CATEGORICAL), ("softmax", CATEGORICAL)),
     Pair("digits one by one", "binary_crossentropy over the softmax of classes",
@@ -131,11 +124,11 @@ PAIRS = (
     Pair("hires that may be negative", "poisson takes the log of a linear output", (LOSS,),
          stories.hires, ended(1), ("linear", "poisson"), ("exponential", "poisson")),
     Pair("hinge by sigmoid", "hinge needs outputs below 0, which sigmoid does not give", (LOSS,),
-         signs(stories.moons), ended(1, epochs=100), ("sigmoid", "hinge"), ("tanh", "hinge")),
+         moons_by_sign, ended(1, epochs=100), ("sigmoid", "hinge"), ("tanh", "hinge")),
     Pair("valves that share", "softmax for three numbers that do not add up to 1", (LABELS, FITS),
          stories.shares, parts_of_a_whole, "softmax", "sigmoid"),
     Pair("wines rebuilt by sigmoid", "an autoencoder that ends with sigmoid, for data around 0", (REACH,),
-         copied(scaled(tables.wines)), autoencoder, "sigmoid", "linear"),
+         lambda: copied(standard(tables.wines())), autoencoder, "sigmoid", "linear"),
     Pair("few by mae", "mae for labels 0 and 1: the median, which is 0, is good enough", (LABELS, FITS),
          lambda: stories.loans(0.12, 0.5), ended(1, epochs=40), ("sigmoid", "mae"), ("sigmoid", BINARY)),
     Pair("grades by mae", "mae for classes that overlap: the rare ones are given up", (LABELS, FITS),
@@ -144,5 +137,5 @@ PAIRS = (
     Pair("softmax over steps", "softmax along the words of a sentence and not along the tags", (FITS, LABELS, LOSS),
          series.tagged, each_step, 1, -1),
     Pair("overlap made small", "the overlap itself as a loss, which is to be small", (FITS,),
-         columns(scaled(tables.tumours)), ended(1), ("sigmoid", dice(1)), ("sigmoid", dice(-1))),
+         tumours_in_a_column, ended(1), ("sigmoid", dice(1)), ("sigmoid", dice(-1))),
 )  # fmt: skip

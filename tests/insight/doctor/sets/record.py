@@ -39,6 +39,7 @@ class Pair:
         name: short, and unlike all others.
         fault: what is wrong, as its author might have asked.
         checks: those that name the fault or what it does to the network; any of them will do.
+        unseen: why none of them says more than "note", where that is so.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Pair:
     build: Callable[[Rows, Any], Trained]
     sick: Any
     mended: Any
+    unseen: str = ""
 
     def trained(self, side: str) -> Trained:
         """The network of a side: "sick" or "mended"."""
@@ -95,6 +97,17 @@ def in_deviations(rows: Rows) -> Rows:
     """The targets with mean 0 and deviation 1."""
     y = np.asarray(rows.y, np.float64)
     return Rows(rows.x, ((y - y.mean(axis=0)) / y.std(axis=0)).astype(np.float32))
+
+
+def with_targets(rows: Rows, change: Callable[[Any], Any]) -> Rows:
+    """The targets changed by a function."""
+    return Rows(rows.x, np.asarray(change(rows.y), np.float32))
+
+
+def copied(rows: Rows, noise: float = 0.0) -> Rows:
+    """The rows as their own targets; with noise, which is to be taken away."""
+    off = noise * np.random.default_rng(31).normal(size=rows.x.shape)
+    return Rows((rows.x + off).astype(np.float32), rows.x)
 
 
 def apart(rows: Rows, count: int) -> Rows:

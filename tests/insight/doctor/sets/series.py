@@ -85,7 +85,7 @@ def _smooth(x: np.ndarray) -> np.ndarray:
 def planes() -> Rows:
     """Pictures with the channels first: three of 12 by 12, a bright bar across or down in one of them."""
     generator = _from(27)
-    x, y = _smooth(generator.normal(0, 1.5, (300, 3, 12, 12))), generator.integers(0, 2, 300)
+    x, y = _smooth(generator.normal(0, 0.9, (300, 3, 12, 12))), generator.integers(0, 2, 300)
     for picture, down in zip(x, y, strict=True):
         place, channel = int(generator.integers(1, 11)), int(generator.integers(0, 3))
         if down:

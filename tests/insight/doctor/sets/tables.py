@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn import datasets
 
-from tests.insight.doctor.sets.record import Rows
+from tests.insight.doctor.sets.record import Rows, in_deviations, standard
 
 FOLDER = Path(__file__).resolve().parents[4] / "data"
 
@@ -30,6 +30,11 @@ def flowers() -> Rows:
 def quality() -> Rows:
     """1,599 red wines, eleven measurements, a quality of 3 to 8."""
     return _table("wine.csv")
+
+
+def grades() -> Rows:
+    """The same with columns and targets of mean 0 and deviation 1."""
+    return in_deviations(standard(quality()))
 
 
 def wines() -> Rows:
@@ -57,9 +62,9 @@ def exercise() -> Rows:
 
 
 def raw_digits() -> Rows:
-    """1,200 pictures of 8 by 8 pixels as rows, 0 to 255, and their digits."""
+    """1,000 pictures of 8 by 8 pixels as rows, 0 to 255, and their digits."""
     x, y = datasets.load_digits(return_X_y=True)
-    return Rows((x[:1200] * 255 / 16).astype(np.float32), y[:1200])
+    return Rows((x[:1000] * 255 / 16).astype(np.float32), y[:1000])
 
 
 def digits() -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,9 @@ def fit(
     made.compile(optimizer, loss, metrics=metrics)
     if rows.kept is not None:
         more["validation_data"] = rows.kept
-    history = made.fit(rows.x, rows.y, epochs=epochs, batch_size=batch_size, verbose=0, **more)
+    with warnings.catch_warnings():
+        # What training says of a diverged network is not the doctor's answer.
+        warnings.filterwarnings("ignore", "the loss became NaN", RuntimeWarning)
+        history = made.fit(rows.x, rows.y, epochs=epochs, batch_size=batch_size, verbose=0, **more)
     beside = {"history": history, "validation_data": rows.kept} if watched else {}
     return Trained(made, rows.x, rows.y, beside)

@@ -21,6 +21,9 @@ PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "
 SOURCES = "source"
 """The folder of other files that pages link to."""
 
+FIRST = ("index", "evidence")
+"""The doctor's pages that come before those of its checks."""
+
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 
 
@@ -28,14 +31,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the doctor's pages into the navigation, and leave out guides and pages of files that there are not."""
     docs = Path(config.docs_dir)
     config.nav = [entry for entry in config.nav or [] if "Guides" not in entry or (docs / "guides").is_dir()]
-    pages = sorted(f"doctor/{p.name}" for p in (docs / "doctor").glob("*.md") if p.stem != "index")
+    pages = sorted(f"doctor/{p.name}" for p in (docs / "doctor").glob("*.md") if p.stem not in FIRST)
     missing = {page for source, page in PAGES.items() if not (ROOT / source).is_file()}
     for entry in config.nav:
         if "How it is built" in entry:
             pages_there = [page for page in entry["How it is built"] if missing.isdisjoint(page.values())]
             entry["How it is built"] = pages_there
         if "Doctor" in entry:
-            entry["Doctor"] = ["doctor/index.md", *pages]
+            entry["Doctor"] = [*(f"doctor/{stem}.md" for stem in FIRST), *pages]
     return config
 
 

@@ -142,39 +142,6 @@ def shared(lib, model):
     return x, dense(inner(y))
 
 
-def at_every_step(lib, model):
-    """Statistics and kernels that every step moves: layers of their own and in a network, by row and by channel."""
-    x = lib.Input((3, 6, 4))
-    y = lib.TimeDistributed(lib.Conv1D(4, 3, padding="same", activation="tanh"))(x)
-    y = lib.TimeDistributed(lib.BatchNormalization(momentum=0.8))(y)
-    y = lib.TimeDistributed(lib.BatchNormalization(axis=1, momentum=0.7, center=False))(y)
-    inside = lib.Input((6, 4))
-    z = lib.BatchNormalization(momentum=0.6)(lib.SeparableConv1D(4, 3, activation="tanh")(inside))
-    y = lib.TimeDistributed(model(inside, lib.DepthwiseConv1D(3, use_bias=False)(z)))(y)
-    y = lib.TimeDistributed(lib.Flatten())(y)
-    y = lib.Bidirectional(lib.LSTM(4, return_sequences=True))(y)
-    y = lib.BatchNormalization(momentum=0.8)(y)
-    return x, lib.Bidirectional(lib.GRU(4), merge_mode="mul")(y)
-
-
-def shared(lib, model):
-    """Layers that are used by themselves and inside others, each with one state."""
-    x = lib.Input((3, 4))
-    dense, norm = (
-        lib.Dense(4, activation="tanh", kernel_regularizer="l2"),
-        lib.BatchNormalization(momentum=0.8),
-    )
-    y = lib.TimeDistributed(dense)(dense(x))
-    inside = lib.Input((4,))
-    inner = model(inside, norm(lib.Dense(4, use_bias=False)(inside)))
-    y = lib.TimeDistributed(inner)(y)
-    back = lib.GRU(4, go_backwards=True, return_sequences=True)
-    y = lib.Bidirectional(lib.GRU(4, return_sequences=True), backward_layer=back, merge_mode="sum")(back(y))
-    cell = lib.SimpleRNNCell(4)
-    y = lib.RNN([cell, cell])(lib.RNN(cell, return_sequences=True)(y))
-    return x, dense(inner(y))
-
-
 # Attention's key bias has no gradient but rounding, whose sign Adam would follow with a smaller epsilon.
 NETWORKS = {
     "convolutions": (convolutions, ("Adam", {"learning_rate": 0.01, "amsgrad": True})),

@@ -61,7 +61,7 @@ def test_arguments_are_keras_s(name):
 
 
 def test_every_layer_is_in_the_grid():
-    elsewhere = {"InputLayer", "SpectralNormalization"}
+    elsewhere = {"InputLayer"}
     elsewhere |= {
         name for name in LAYERS if name.endswith(("Cell", "Cells"))
     }  # in RNN, and test_recurrent.py

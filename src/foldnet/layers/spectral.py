@@ -76,7 +76,7 @@ class SpectralNormalization(Wrapper):
         """Refuse what Keras computes with a kernel that changes within a step."""
         weight = Weight(self.layer, name)
         reasons = {
-            "its kernel is used in several places, and Keras divides it anew in each": (
+            "its kernel is used in several places, and Keras divides it again in each": (
                 weight.place in b.instead or weight.place in b.variables.values() or bool(self.layer.calls)
             ),
             "it is inside TimeDistributed, where Keras divides its kernel at every step": bool(b.axes_along),

@@ -27,6 +27,8 @@ from foldnet.operations.structure.op import (
     Stretch,
     Transpose,
 )
+from foldnet.operations.windows import numpy as windows
+from foldnet.operations.windows.op import Conv
 from tests.operations.op_cases import PREDICTING
 
 SHAPE = (2, 3, 4)
@@ -116,11 +118,24 @@ def measured(op, x, *constants):
     return Step(graph, graph.nodes[0]).measure([x, *constants])
 
 
-def test_measurements_add_in_any_order():
+def test_measurements_add_in_any_order(monkeypatch):
     rng = np.random.default_rng(0)
     x, kernel, bias = rng.normal(size=(3, 5)), rng.normal(size=(5, 2)), rng.normal(size=2)
     np.testing.assert_array_equal(measured(Dense(), x, kernel, bias), x @ kernel + bias)
     np.testing.assert_array_equal(measured(Dense(), x, kernel), x @ kernel)
+    steps, image = rng.normal(size=(2, 4, 3, 5)), rng.normal(size=(40, 9, 8, 3))
+    np.testing.assert_allclose(measured(Dense(), steps, kernel, bias), steps @ kernel + bias)
+    for op, shape in (
+        (Conv(strides=(1, 1), dilations=(1, 1)), (3, 2, 3, 4)), (Conv(strides=(2, 3), dilations=(1, 2)), (2, 3, 3, 1)),
+    ):  # fmt: skip
+        kernel, bias = rng.normal(size=shape), rng.normal(size=shape[-1])
+        for weights in ([kernel], [kernel, bias]):
+            with monkeypatch.context() as patch:
+                patch.setattr(
+                    windows, "WINDOWS_AT_ONCE", 5000
+                )  # several blocks of rows, the last one smaller
+                found = measured(op, image, *weights)
+            np.testing.assert_allclose(found, find("numpy", op).exact(op, image, *weights), atol=1e-12)
     assert find("numpy", Softmax(1)).quick is None
     np.testing.assert_allclose(measured(Softmax(1), x).sum(axis=1), 1)
 

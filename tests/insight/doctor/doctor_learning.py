@@ -9,6 +9,7 @@ from tests.insight.doctor.doctor_networks import D, rows
 X = rows(400, 3, seed=4)
 W = np.array([[1.0], [-0.5], [0.3]])
 Y = X @ W
+NOISE = rows(400, 1, seed=8)
 LABELS = np.argmax(X + 0.4 * rows(400, 3, seed=5), axis=1)
 RARE = (np.sort(Y[:, 0])[-12] < Y).astype(np.int64)
 
@@ -82,14 +83,17 @@ CASES = {
         (lambda: classes(np.zeros((3, 3))), "error"), (lambda: classes(np.diag([1, 1, 0])), "warning"),
         (lambda: rare(0), "error"), (lambda: few(0), "warning"), (lambda: few(-1), "warning"),
         (lambda: learned(0.5, between=[layers.Dropout(0.1)], bias=1.0), "warning"),
+        (lambda: learned(0.3, between=[layers.Dropout(0.5)]), "warning"),
+        (lambda: learned(2, between=[layers.Dropout(0.5)]), "error"),
         (lambda: learned(0.8), None), (lambda: learned(0.5, between=[layers.Dropout(0.5)]), None),
         (lambda: classes(np.eye(3)), None), (lambda: rare(1), None), (lambda: few(0.5), None),
         (lambda: straight(), None), (lambda: copying(0.2), None), (lambda: copying(0.2, noise=0.5), None),
         (lambda: learned(0, y=np.full((400, 1), 2.0)), None),
-        (lambda: learned(0, y=rows(400, 1, seed=8)), None), (lambda: learned(0.3, y=rows(400, 1, seed=8)), None),
+        (lambda: learned(0, y=NOISE), None), (lambda: learned(0.5, y=NOISE), None),
         (lambda: few(0, y=np.ones(8)), None), (lambda: learned(0, steps=0), None),
     ],
     "training-not-finished": [
+        (lambda: learned(0.5, y=Y + NOISE / 5), "warning"), (lambda: learned(0.8, y=Y + NOISE / 2), None),
         (lambda: learned(0.5), "warning"), (lambda: learned(1, bias=0.5), "warning"),
         (lambda: classes(np.diag([1, 1, 0])), "warning"), (lambda: hardly(0.5), "warning"),
         (lambda: learned(0.95), None), (lambda: learned(0.6, between=[layers.Dropout(0.5)]), None),

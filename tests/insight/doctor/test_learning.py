@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from foldnet import Model, Sequential, layers, optimizers
+from foldnet import Model, Sequential, layers, ops, optimizers
 from foldnet.insight.doctor import measure, simple_fits
 from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
@@ -24,6 +24,7 @@ from tests.insight.doctor import doctor_learning as made
 from tests.insight.doctor.doctor_networks import D, N, filled, functional, rows, stack
 
 R = np.random.default_rng(5)
+OURS = ["learns-less-than-a-simple-fit", "training-not-finished", "learning-rate"]
 
 
 @pytest.mark.parametrize(("count", "width"), [(40, 7), (12, 30)])
@@ -110,23 +111,88 @@ def test_others_are_told_whether_the_network_learned_its_task():
     assert learned(made.learned(1)) is True
     assert learned(made.learned(0.3)) is False
     assert learned(made.rare(0)) is False
+    many = filled(Sequential([layers.Input((3,)), D(6, activation="relu"), D(100, activation="softmax")]))
+    assert learned(Context(many, made.X, np.arange(400) % 100, steps=9)) is None
     for unknown in (made.few(1), made.copying(0.2), made.compiled(0.1), made.learned(0, steps=0)):
         assert learned(unknown) is None
 
 
-def test_class_weights_and_distances_are_no_fault():
-    """Accuracy lost for a rare class; the squares of a few far targets, which a network of mae leaves alone."""
-    weighted = made.Context(
-        made.through_bends(made.W * 6, "sigmoid", bias=-5.5), made.X, made.RARE, steps=1000
-    )
+def test_class_weights_are_no_fault():
+    """They cost accuracy, and rare classes are found."""
+    network = made.through_bends(made.W * 6, "sigmoid", bias=-5.5)
+    weighted = made.Context(network, made.X, made.RARE, steps=1000)
     assert weighted.comparison.gain > 0.05
     assert learned(weighted) is True
-    x = rows(400, 3, seed=4)
-    y = x @ made.W
-    y[::20] += 60 * x[::20, :1]
-    near = made.Context(made.through_bends(made.W), x, y, steps=1000)
-    assert near.comparison.network.value < near.comparison.fit.value
-    assert learned(near) is True
+
+
+def test_a_ranking_by_chance_is_told_as_one():
+    (found,) = examine(made.rare(0), ["learns-less-than-a-simple-fit"])
+    assert "(AUC 0.50)" in found.message
+    assert found.evidence["fit_AUC"] > 0.95
+    (found,) = examine(made.learned(0), ["learns-less-than-a-simple-fit"])
+    assert "(R2 0.00)" in found.message.replace("-0.00", "0.00")
+
+
+def test_far_targets_that_a_network_leaves_alone_are_no_fault():
+    """A third of them far away: R2 is better with a compromise, the mean distance without."""
+    y = made.Y.copy()
+    y[::3] += 9 * made.X[::3, :1]
+    found = made.learned(1, y=y)
+    assert found.comparison.gain > max(0.1, 3 * found.comparison.error)
+    assert learned(found) is True
+
+
+def test_the_loss_that_a_network_was_trained_for_counts():
+    """Logarithms: small targets are right, and the large ones, which make R2 and the mean distance, are not."""
+    y = np.exp(2 * made.X[:, :1])
+    network = made.through_bends(np.array([[1.4], [0], [0]]), "exponential")
+    assert learned(made.Context(network, made.X, y, steps=1000)) is False
+    network.compile("adam", "msle")
+    assert learned(made.Context(network, made.X, y, steps=1000)) is True
+
+
+def upper_tenth(y_true, y_pred):
+    rest = y_true - y_pred
+    return ops.mean(ops.maximum(0.9 * rest, -0.1 * rest), axis=-1)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_of_ones_own_loss_it_is_not_known_how_far_from_the_targets_it_leads(live):
+    """A quantile is far from the mean; a network that found nothing is found all the same."""
+    for share, knows in ((1.0, True), (0.0, False)):
+        network = made.through_bends(made.W * share, bias=2.0)
+        if live:
+            network.compile("adam", upper_tenth)
+        else:
+            network.compile_config = {"loss": "upper_tenth", "optimizer": "adam"}
+        assert learned(made.Context(network, made.X, made.Y, steps=1000)) is knows
+    assert learned(made.learned(1, bias=2.0)) is False
+
+
+def test_few_rows_of_which_a_rare_class_is_found():
+    """No better than a constant by accuracy, and yet not one."""
+    x = np.zeros((8, 3), np.float32)
+    x[:, 0] = 1, 1, 1, 1, 1, 1, -1, -1
+    y = np.array([1, 1, 1, 0, 0, 0, 0, 0])
+    for weight, count in ((1.0, 0), (0.0, 1)):
+        network = made.through_bends(made.W * weight, "sigmoid")
+        assert len(examine(made.Context(network, x, y, steps=1000), OURS)) == count
+
+
+def test_an_output_that_overflows_on_a_row_is_another_checks():
+    x = made.X.copy()
+    x[0] = 1000
+    assert (
+        len(examine(made.Context(made.through_bends(made.W, "exponential"), x, made.Y, steps=1000), OURS))
+        == 0
+    )
+
+
+def test_only_optimizers_with_steps_of_a_known_size_are_said_not_to_have_moved():
+    for made_by, key in ((optimizers.Adam, "largest_movement"), (optimizers.SGD, "inputs")):
+        sick = made.compiled(1e-5, made_by, share=0.5, steps=100)
+        (found,) = examine(sick, ["training-not-finished"])
+        assert key in found.evidence
 
 
 def test_a_layer_of_the_network_that_is_frozen_makes_a_note():
@@ -136,6 +202,9 @@ def test_a_layer_of_the_network_that_is_frozen_makes_a_note():
     sick = made.learned(0)
     sick.network.layers[0].trainable = False
     assert [f.severity for f in examine(sick, ["learns-less-than-a-simple-fit"])] == ["error"]
+    sick = made.learned(0.5)
+    sick.network.layers[-1].trainable = False
+    assert len(examine(sick, ["training-not-finished"])) == 0
 
 
 schedules = optimizers.schedules
@@ -190,7 +259,6 @@ ODD = {
 }  # fmt: skip
 ENDS = [(1, None, "mse"), (3, "softmax", "sparse_categorical_crossentropy"), (1, "sigmoid", "binary_crossentropy"),
         (1, "exponential", "poisson"), (1, None, "mape")]  # fmt: skip
-OURS = ["learns-less-than-a-simple-fit", "training-not-finished", "learning-rate"]
 
 
 @pytest.mark.parametrize(("units", "activation", "loss"), ENDS)

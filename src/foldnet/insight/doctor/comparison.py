@@ -113,8 +113,12 @@ def compare(context: Context, task: Task, fit: Array) -> Comparison:
         # An output that cannot be negative would win by that alone.
         fit = np.clip(fit, *value_range(output_activation(context, context.outputs[0])[0].layer.ends_with))
     network, simple = task.predicted(output), as_predicted(fit, task)
-    if task.kind == "numbers" and _is_held_back(context):
-        network = _drawn_out(network, task.targets)
+    if task.kind == "numbers" and _is_of_another_loss(context):
+        network = (
+            _on_a_line(network, task.targets, 0, np.inf) + task.targets.mean(axis=0) - network.mean(axis=0)
+        )
+    elif task.kind == "numbers" and _is_held_back(context):
+        network = _on_a_line(network, task.targets, 1, 2)
     gain, spread = task.gain(simple, network)
     return Comparison(
         task.score(network), task.score(simple), gain, spread, _better(context, task, simple, network),
@@ -131,12 +135,22 @@ def _is_held_back(context: Context) -> bool:
     )
 
 
-def _drawn_out(values: Array, targets: Array) -> Array:
-    """Values around their own mean, up to twice as far from it, where that brings them nearer to the targets."""
+def _is_of_another_loss(context: Context) -> bool:
+    """Whether it was trained for the user's own loss, such as that of a quantile, which is far from the mean."""
+    if not context.losses or context.losses[0] is not None:
+        return False
+    trainer = context.network._trainer
+    if trainer is not None:
+        return any(loss is not None for loss in trainer.compiled.losses)
+    return bool((context.network.compile_config or {}).get("loss"))
+
+
+def _on_a_line(values: Array, targets: Array, least: float, most: float) -> Array:
+    """Values as far from their own mean as brings them nearest to the targets, by a factor within limits."""
     mean, middle = values.mean(axis=0), targets.mean(axis=0)
     square = ((values - mean) ** 2).sum(axis=0)
     slope = ((values - mean) * (targets - middle)).sum(axis=0) / np.where(square > 0, square, 1)
-    return np.asarray(mean + np.clip(slope, 1, 2) * (values - mean))
+    return np.asarray(mean + np.clip(slope, least, most) * (values - mean))
 
 
 def _ranks(task: Task, fit: Array, output: Array) -> Ranks | None:

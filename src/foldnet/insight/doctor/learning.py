@@ -45,10 +45,13 @@ def learns_less(context: Context) -> Iterator[Finding]:
         "inputs and targets, and whether each row still has its own target."
     )
     if found.found_nothing:
+        own, other = _said(found.network), _said(found.fit)
+        if found.ranks is not None and not found.clear:  # one class is so rare that accuracy says nothing
+            own, other = (f"AUC {share:.2f}" for share in (found.ranks.network, found.ranks.fit))
         yield error(
             "",
-            f"It explains nothing of the targets ({_said(found.network)}), which a ridge regression predicts for "
-            f"rows that it has not seen ({_said(found.fit)}).",
+            f"It explains nothing of the targets ({own}), which a ridge regression predicts for rows that it has not "
+            f"seen ({other}).",
             remedy, **found.evidence(),
         )  # fmt: skip
     elif found.clear:
@@ -164,7 +167,7 @@ def _hardly_moved(context: Context) -> Iterator[Finding]:
         "is still nearly as it was at the start.",
         "Train for more epochs, or with a larger learning rate.",
         steps=journey.steps, learning_rate=journey.rate, largest_movement=journey.rate * journey.steps,
-        kernel_size=journey.size,
+        kernel_rms=journey.size,
     )  # fmt: skip
 
 

@@ -27,15 +27,13 @@ FARTHEST = 5.0
 """Standardized values are cut here: a single outlier would otherwise decide a fit."""
 STRENGTHS = (1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 2.0, 10.0)
 """Strengths of a ridge regression, per row; the columns have mean 0 and deviation 1."""
-HELD = 1e-3
-"""A row that keeps less than this of its residual is predicted by the mean: it alone decides its prediction."""
 
 
 def input_columns(context: Context, task: Task) -> Array:
     """All inputs as standardized columns, one row for each of the task's; sequences with its steps give each step's.
 
     Codes (inputs of an Embedding, or texts) are counted. Of more columns than ``MOST_COLUMNS``, images and sequences
-    are shrunk by means of neighbours, which keeps what varies slowly, as most of what images and signals hold does.
+    are shrunk by sums of neighbours, which keeps what varies slowly, as most of what images and signals hold does.
     Other inputs have no neighbours: their columns are added up in groups, with random signs. That keeps distances
     between rows roughly (Weinberger et al. 2009, "Feature hashing for large scale multitask learning"), and costs one
     pass.
@@ -72,10 +70,7 @@ def _shrunk(value: Array) -> Array:
         size = value.shape[axis]
         if size < 4:
             break
-        starts = np.arange(0, size, 2)
-        sums = np.add.reduceat(value, starts, axis=axis)
-        counts = np.diff(np.append(starts, size))
-        value = sums / np.expand_dims(counts, tuple(range(1, value.ndim - axis)))
+        value = np.add.reduceat(value, np.arange(0, size, 2), axis=axis)
     return value.reshape(len(value), -1)
 
 
@@ -137,10 +132,10 @@ def fitted(columns: Array, task: Task) -> Array | None:
         columns: with mean 0 and deviation 1.
         task: what to predict.
     """
-    answers = answer_columns(task)
-    if columns.shape[1] == 0 or not 0 < answers.shape[1] <= MOST_ANSWERS:
+    count = len(np.unique(task.targets)) if task.kind == "classes" else task.targets[:1].size
+    if columns.shape[1] == 0 or not 0 < count <= MOST_ANSWERS:
         return None
-    return left_out(columns, answers)
+    return left_out(columns, answer_columns(task))
 
 
 def answer_columns(task: Task) -> Array:
@@ -185,8 +180,10 @@ def left_out(columns: Array, answers: Array) -> Array:
         weights = 1 / (sizes + strength * count)
         kept = 1 - 1 / count - squares @ weights
         rest = centred - directions @ (parts * weights[:, None])
-        with np.errstate(all="ignore"):
-            rest = np.where(kept[:, None] > HELD, rest / kept[:, None], centred)
+        with np.errstate(
+            all="ignore"
+        ):  # a row that decides its own prediction leaves 0 / 0: that strength is not taken
+            rest = rest / kept[:, None]
         error = (rest**2).sum(axis=0)
         better = error < best
         chosen[:, better] = answers[:, better] - rest[:, better]

@@ -160,6 +160,15 @@ def table(equal):
     return Context(put(model, "table", embeddings=vectors), steps=STEPS)
 
 
+def states_apart():
+    """The same weights for the inputs of all units, but not for the states."""
+    context = constant(layers.LSTM(4, name="rnn"), (4, 3))
+    layer = context.network.get_layer("rnn")
+    (name,) = (n for n in layer.named_weights if n.endswith("recurrent_kernel"))
+    layer.set_weight(name, np.random.default_rng(2).normal(size=(4, 16)))
+    return context
+
+
 COPIED = [
     (lambda: copied(8), "warning"),
     (lambda: copied(6), "warning"),
@@ -184,6 +193,7 @@ COPIED = [
     (lambda: constant(layers.DepthwiseConv2D(2), (4, 4, 3)), None),
     (lambda: constant(layers.Conv2D(6, 2, groups=6), (4, 4, 6)), None),
     (lambda: constant(D(1), (5,)), None),
+    (states_apart, None),
     (lambda: constant(layers.LSTM(2), (4, 3), moved=0.01), None),
 ]  # fmt: skip
 

@@ -229,6 +229,11 @@ def test_after_training(fitted, name, tmp_path):
         assert sorted((f.check, f.severity, f.layers) for f in report) == wanted
 
 
+def test_before_training_a_bias_of_0_is_nothing():
+    fresh = Sequential([layers.Input((5,)), D(6, activation="relu"), D(1)])
+    assert fn.doctor(fresh, checks=["bias-still-zero", "units-are-copies"]).findings == ()
+
+
 def test_copies_are_an_error_where_nothing_was_learned(fitted):
     models, x, y = fitted
     (found,) = fn.doctor(models["ones"], x, y).of("units-are-copies")

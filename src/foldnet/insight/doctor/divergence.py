@@ -248,7 +248,7 @@ def _first_weights(context: Context) -> Cause | None:
 def first_size(initializer: object) -> float | None:
     """The root mean square of a kernel's first values, where a setting gives it; None if the layer's width does.
 
-    >>> first_size({"class_name": "RandomUniform", "config": {"minval": -3.0, "maxval": 3.0}}) ** 2
+    >>> round(first_size({"class_name": "RandomUniform", "config": {"minval": -3.0, "maxval": 3.0}}) ** 2, 9)
     3.0
     """
     try:

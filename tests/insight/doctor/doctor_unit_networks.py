@@ -91,6 +91,7 @@ UNTOUCHED = [
     (lambda: fresh_states(layers.LSTM(4, unit_forget_bias=False)), "warning"),
     (lambda: fresh_states(layers.Bidirectional(layers.GRU(4))), "warning"),
     (lambda: accumulating(600), "error"),
+    (lambda: untouched("out", end={"trainable": False}), "error"),
     (lambda: untouched("b", trainable=False), "note"),
     (lambda: untouched("out", steps=5), "note"),
     (lambda: accumulating(400), "note"),

@@ -121,7 +121,7 @@ def _finding(context: Context, site: Site) -> Finding:
     reason = _reason(context, site)
     count = sum(prod(spec.shape) for spec in _biases(site.layer))
     return graded(
-        _severity(context, site) if reason == LOST else "note", site.path,
+        _severity(context, site, reason), site.path,
         f"Its {count} biases are exactly what they were before the first step: {reason}.",
         "If that is not meant: look for a softmax over one unit, a crossentropy of values that are no probabilities, "
         "units that are dead, a learning rate of 0, and trainable=False; then train again.",
@@ -137,14 +137,21 @@ def _has_loss(context: Context, site: Site) -> bool:
     )
 
 
-def _severity(context: Context, site: Site) -> Severity:
-    """An error at an output: then no layer before it had a gradient through it, either."""
+def _severity(context: Context, site: Site, reason: str) -> Severity:
+    """An error at an output: no layer before it had a gradient through it, or what it makes of them is as it was drawn.
+
+    Hidden layers that are frozen may be meant, as random features of an input. An output that is frozen as it was drawn
+    rarely is: the layers before it may make up for that, but not for what it costs.
+    """
+    ends = {last_with_weights(context, end).path for end in context.outputs}
+    if reason == APART or (reason == FROZEN and site.path not in ends):
+        return "note"
     if (context.steps or 0) < FEWEST_STEPS * (
         optimizer_of(context)[1].get("gradient_accumulation_steps") or 1
     ):
         return "note"
-    ends = {last_with_weights(context, end).path for end in context.outputs}
-    return unless_it_works(context, "error" if site.path in ends else "warning")
+    found = unless_it_works(context, "error" if site.path in ends else "warning")
+    return "warning" if found == "note" and reason == FROZEN else found
 
 
 CHECKS = (Check("bias-still-zero", FILE, "biases that no gradient reached", bias_still_zero),)

@@ -39,7 +39,6 @@ class Pair:
         name: short, and unlike all others.
         fault: what is wrong, as its author might have asked.
         checks: those that name the fault or what it does to the network; any of them will do.
-        unseen: why none of them says more than "note", where that is so.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Pair:
     build: Callable[[Rows, Any], Trained]
     sick: Any
     mended: Any
-    unseen: str = ""
 
     def trained(self, side: str) -> Trained:
         """The network of a side: "sick" or "mended"."""

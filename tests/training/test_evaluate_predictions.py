@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from foldnet import Input, Model, Sequential, layers, metrics
+from foldnet import Input, Model, Sequential, layers
 from foldnet.errors import UnsupportedError
+from tests.support.python_metrics import Largest
 
 
 def steps():
@@ -119,20 +120,6 @@ def test_batches_of_a_stream_and_new_weights():
     np.testing.assert_allclose(network.evaluate(parts), whole, rtol=1e-6)
     network.set_weights([0.5 * w for w in network.get_weights()])
     assert network.evaluate(x, y)[1] != pytest.approx(whole[1], rel=1e-3)
-
-
-class Largest(metrics.Metric):
-    """The largest prediction, in code of its own."""
-
-    def __init__(self, name="largest"):
-        super().__init__(name=name)
-        self.value = self.add_variable((), "zeros", name="value")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self.value.assign(max(float(self.value), float(np.max(np.asarray(y_pred)))))
-
-    def result(self):
-        return float(self.value)
 
 
 @pytest.mark.filterwarnings("ignore:.*runs in Python:RuntimeWarning")

@@ -1,7 +1,5 @@
 """Random changes of images in training: Keras's, given the same random numbers."""
 
-import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.random import set_random_seed
 from foldnet.training import eager
 from tests.support.image_changes import IMAGE_CHANGES, MIXES
+from tests.support.image_gradients import hold_gradients
 from tests.support.same_draws import same_draws
 
 SEED = 7
@@ -99,48 +98,10 @@ LEARNED = {name: settings for name, settings in reversed(CASES) if name != "MaxN
 """The first case of each layer."""
 
 
-RATE = 1e4
-"""So large that a step moves images by as much as they are."""
-
-
-def on_weights():
-    """Each layer on images that are weights, which one step of SGD moves by their gradient."""
-    x = layers.Input((1,), dtype="int32")
-    found = []
-    for name, settings in LEARNED.items():
-        values = layers.Embedding(ROWS, int(np.prod(SHAPE)), name=f"images_{name}")(x)
-        found.append(layers.Flatten()(getattr(layers, name)(**settings)(layers.Reshape(SHAPE)(values))))
-    return Model(x, layers.Concatenate()(found))
-
-
 def test_gradients_are_keras_s(both_engines):
-    """Those of the images ahead of a change; the loss is of the changed images, so that it tells of them, too."""
-    network = on_weights()
+    """Those of the images ahead of a change."""
     start = [images((ROWS, *SHAPE), settings) / 2 for settings in LEARNED.values()]
-    rng = np.random.default_rng(0)
-    width = int(np.prod(SHAPE)) * len(LEARNED)
-    wanted = rng.normal(size=(ROWS, width)).astype(np.float32)
-    theirs = [getattr(keras.layers, name)(**settings) for name, settings in LEARNED.items()]
-
-    def loss(given):
-        changed = [layer(x, training=True).reshape(ROWS, -1) for layer, x in zip(theirs, given, strict=True)]
-        return ((jnp.concatenate(changed, -1) - wanted) ** 2).mean()
-
-    with same_draws(SEED, ROWS):
-        value, slopes = jax.value_and_grad(loss)([jnp.asarray(x) for x in start])
-    rows = np.arange(ROWS, dtype=np.int32)[:, None]
-    for engine in both_engines():
-        network.compile("sgd", "mse")
-        network.optimizer.learning_rate = RATE
-        network.trainer.seed = SEED
-        network.set_weights([x.reshape(ROWS, -1) for x in start])
-        history = network.fit(rows, wanted, batch_size=ROWS, shuffle=False, verbose=0).history
-        assert history["loss"][0] == pytest.approx(float(value), rel=1e-5), engine
-        for name, before, after, slope in zip(LEARNED, start, network.get_weights(), slopes, strict=True):
-            moved = (before - after.reshape(before.shape)) / RATE
-            largest = np.abs(slope).max()
-            assert np.abs(moved - slope).max() <= 2e-5 * largest, (name, engine)
-            assert (largest > 0) == (name != "RandomPosterization"), name
+    hold_gradients(LEARNED, start, SEED, both_engines, flat=("RandomPosterization",))
 
 
 def pictures(kit, model):

@@ -35,21 +35,21 @@ def before(
         by_path: all calls.
         also: which others count.
     """
-    waiting, met = list(site.operands), set[str]()
-    while waiting:
-        path = waiting.pop()
-        found = by_path.get(path)
-        if found is None or path in met:
-            continue
-        met.add(path)
-        if format_of(found) is not None or also(found):
-            yield found
-        elif _keeps_axes(found):
-            waiting += found.operands
+    return _met(site, by_path, lambda found: format_of(found) is not None or also(found), _keeps_axes)
 
 
 def read_by(site: Site, by_path: Mapping[str, Site]) -> Site | None:
     """The network's input that a call reads, with the same axes and nothing between that looks at several positions."""
+    ways = _met(
+        site, by_path, lambda found: found.layer.is_input, lambda found: _keeps_axes(found) or _at_one(found)
+    )
+    return next(ways, None)
+
+
+def _met(
+    site: Site, by_path: Mapping[str, Site], ends: Callable[[Site], bool], passes: Callable[[Site], bool]
+) -> Iterator[Site]:
+    """The calls before one on which a way back ends, on all ways through those that it passes."""
     waiting, met = list(site.operands), set[str]()
     while waiting:
         path = waiting.pop()
@@ -57,14 +57,16 @@ def read_by(site: Site, by_path: Mapping[str, Site]) -> Site | None:
         if found is None or path in met:
             continue
         met.add(path)
-        if found.layer.is_input:
-            return found
-        window = found.layer.window
-        if _keeps_axes(found) or (
-            window is not None and max(*window[0], *window[1]) == 1 and not found.layer.specs
-        ):
+        if ends(found):
+            yield found
+        elif passes(found):
             waiting += found.operands
-    return None
+
+
+def _at_one(site: Site) -> bool:
+    """Whether it moves values with windows of one position."""
+    window = site.layer.window
+    return window is not None and max(*window[0], *window[1]) == 1 and not site.layer.specs
 
 
 def after(

@@ -5,9 +5,9 @@ import pytest
 
 import foldnet as fn
 from foldnet.errors import InputError
-from foldnet.insight.doctor import labels, targets
+from foldnet.insight.doctor.checks import labels, targets
+from foldnet.insight.doctor.checks.overfit import curve_of
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.overfit import curve_of
 from foldnet.insight.doctor.run import examine
 from tests.insight.doctor.doctor_labels import (
     BCE,

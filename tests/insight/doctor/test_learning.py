@@ -7,10 +7,10 @@ import pytest
 
 from foldnet import Model, Sequential, layers, ops, optimizers
 from foldnet.insight.doctor import measure, simple_fits
+from foldnet.insight.doctor.checks.rates import rate_of
 from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.measure import Measurement
-from foldnet.insight.doctor.rates import rate_of
 from foldnet.insight.doctor.run import examine
 from foldnet.insight.doctor.simple_fits import (
     MOST_COLUMNS,

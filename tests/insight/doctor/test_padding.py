@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foldnet import Model, doctor, layers
-from foldnet.insight.doctor.padding import padding_of
+from foldnet.insight.doctor.checks.padding import padding_of
 from foldnet.insight.doctor.run import examine
 from foldnet.utils import set_random_seed
 from tests.insight.doctor.doctor_networks import D, rows

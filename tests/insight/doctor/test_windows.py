@@ -6,10 +6,10 @@ import pytest
 from foldnet import Model, layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import with_nodes
-from foldnet.insight.doctor.channel_shapes import correlation_of_neighbours
+from foldnet.insight.doctor.checks.channel_shapes import correlation_of_neighbours
+from foldnet.insight.doctor.checks.windows import Reach, reaches
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
-from foldnet.insight.doctor.windows import Reach, reaches
 from foldnet.lowering.lower import lower
 from foldnet.operations.regions import ALL, Span
 from tests.insight.doctor.doctor_networks import D, filled, stack

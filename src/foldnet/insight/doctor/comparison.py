@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.checks.losses import output_activation
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.losses import output_activation
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.simple_fits import as_predicted, fitted, input_columns, ranking, with_bends
 from foldnet.insight.doctor.task import Score, Task

@@ -21,8 +21,8 @@ from foldnet.naming import snake_case
 from foldnet.network import Network
 
 if TYPE_CHECKING:
+    from foldnet.insight.doctor.checks.labels import Labels
     from foldnet.insight.doctor.comparison import Comparison
-    from foldnet.insight.doctor.labels import Labels
     from foldnet.insight.doctor.measure import Measurement
     from foldnet.insight.doctor.task import Task
 
@@ -264,7 +264,7 @@ class Context:
     @cached_property
     def labels(self) -> Labels | None:
         """The targets beside their loss; None without targets that fit the only output."""
-        from foldnet.insight.doctor.labels import labels_of
+        from foldnet.insight.doctor.checks.labels import labels_of
 
         return labels_of(self)
 

@@ -11,12 +11,12 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.initializers import Constant, Ones, RandomNormal, RandomUniform, get
+from foldnet.insight.doctor.checks.data import LARGE, first_readers
+from foldnet.insight.doctor.checks.losses import CATEGORICAL, output_activation
+from foldnet.insight.doctor.checks.rates import rate_of
 from foldnet.insight.doctor.compile_settings import optimizer_of
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.data import LARGE, first_readers
-from foldnet.insight.doctor.losses import CATEGORICAL, output_activation
 from foldnet.insight.doctor.ranges import value_range
-from foldnet.insight.doctor.rates import rate_of
 from foldnet.insight.doctor.unit_weights import unit_columns
 from foldnet.layers.core import Dense
 

@@ -9,10 +9,10 @@ from typing import cast
 import numpy as np
 
 from foldnet.errors import FoldnetError
+from foldnet.insight.doctor.checks.normalization import changes_nothing, removable_bias
+from foldnet.insight.doctor.checks.structure import calls_with_training, matters
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Report
-from foldnet.insight.doctor.normalization import changes_nothing, removable_bias
-from foldnet.insight.doctor.structure import calls_with_training, matters
 from foldnet.layers.core import Dense
 from foldnet.network import Network
 

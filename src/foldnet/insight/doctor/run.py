@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import names
-from foldnet.insight.doctor import (
+from foldnet.insight.doctor.checks import (
     axes,
     channel_shapes,
     data,

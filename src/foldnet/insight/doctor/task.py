@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.insight.doctor.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
+from foldnet.insight.doctor.checks.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context

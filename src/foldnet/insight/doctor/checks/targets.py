@@ -7,10 +7,10 @@ from math import isfinite
 
 import numpy as np
 
+from foldnet.insight.doctor.checks.labels import FEW, ROUNDED, SPARSE
+from foldnet.insight.doctor.checks.losses import BINARY, output_activation
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note
-from foldnet.insight.doctor.labels import FEW, ROUNDED, SPARSE
-from foldnet.insight.doctor.losses import BINARY, output_activation
 from foldnet.insight.doctor.registry import DATA, LOSS, TARGETS, Check
 
 ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy")

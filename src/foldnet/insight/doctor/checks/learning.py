@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.checks.rates import hardly_moved
 from foldnet.insight.doctor.comparison import (
     FEWEST,
     NOTHING,
@@ -19,7 +20,6 @@ from foldnet.insight.doctor.comparison import (
 )
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, warning
-from foldnet.insight.doctor.rates import hardly_moved
 from foldnet.insight.doctor.registry import TARGETS, Check
 from foldnet.insight.doctor.simple_fits import fitted, hidden_columns
 from foldnet.insight.doctor.task import Score

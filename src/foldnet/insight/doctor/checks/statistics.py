@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.checks.dropout import dropout_before
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.dropout import dropout_before
 from foldnet.insight.doctor.finding import Finding, Severity, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.measure import Drift

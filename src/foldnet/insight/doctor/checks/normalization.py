@@ -8,11 +8,11 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.checks.statistics import RECALIBRATE, layers_of
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.measure import Drift
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.statistics import RECALIBRATE, layers_of
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.insight.doctor.checks.statistics import RECALIBRATE, finite_layers_of
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.divergence import Cause, causes
 from foldnet.insight.doctor.finding import Finding, error, graded, warning
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.statistics import RECALIBRATE, finite_layers_of
 
 
 def not_finite(context: Context) -> Iterator[Finding]:

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.checks.labels import SPARSE
+from foldnet.insight.doctor.checks.losses import BINARY, CATEGORICAL
 from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, note, warning
-from foldnet.insight.doctor.labels import SPARSE
-from foldnet.insight.doctor.losses import BINARY, CATEGORICAL
 from foldnet.insight.doctor.measure import row_losses
 from foldnet.insight.doctor.registry import VALIDATION, Check
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.doctor.checks.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
 from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
-from foldnet.insight.doctor.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import TARGETS, Check
 from foldnet.insight.doctor.task import form_of

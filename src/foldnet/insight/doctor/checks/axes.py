@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.insight.doctor.channel_shapes import contradicting
+from foldnet.insight.doctor.checks.channel_shapes import contradicting
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.registry import FILE, Check

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foldnet import Model, Sequential, layers, ops, optimizers
-from foldnet.insight.doctor import measure, simple_fits
+from foldnet.insight.doctor import judgement, measure, simple_fits
 from foldnet.insight.doctor.checks.rates import rate_of
 from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
@@ -335,5 +335,24 @@ def test_large_networks_are_computed_on_fewer_rows(monkeypatch):
     monkeypatch.setattr(measure, "MOST_VALUES", 2000)
     model, x = stack(D(8, activation="relu"), D(1)), rows(400)
     assert Context(model, x).measured.rows == 2000 // (1 + 8 + 8 + 1)
+    monkeypatch.setattr(measure, "MOST_VALUES", 400)
+    assert Context(model, x).measured.rows == measure.ENOUGH_ROWS
     monkeypatch.setattr(measure, "MOST_WORK", 100)
-    assert Context(model, x).measured.rows == measure.LEAST_ROWS
+    assert Context(model, x).measured.rows == measure.FEW_ROWS
+
+
+def test_many_normalizations_are_corrected_together(monkeypatch):
+    deep = [part for _ in range(judgement.TOGETHER + 1) for part in (D(4), N())]
+    for parts, most in ((deep, 3), (deep[:6], 5)):
+        model, times = stack(*parts, D(1)), []
+        run = Measurement._run
+        monkeypatch.setattr(
+            Measurement,
+            "_run",
+            lambda self, *rest, run=run, times=times: (times.append(1), run(self, *rest))[1],
+        )
+        report = examine(Context(model, rows() * 9 + 5, steps=20))
+        assert {"statistics-not-converged", "statistics-differ-from-data"} & {
+            f.check for f in report.findings
+        }
+        assert len(times) == most

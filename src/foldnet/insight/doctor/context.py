@@ -23,6 +23,7 @@ from foldnet.network import Network
 if TYPE_CHECKING:
     from foldnet.insight.doctor.checks.labels import Labels
     from foldnet.insight.doctor.comparison import Comparison
+    from foldnet.insight.doctor.judgement import Effect
     from foldnet.insight.doctor.measure import Measurement
     from foldnet.insight.doctor.task import Task
 
@@ -223,6 +224,11 @@ class Context:
         """The same for a check that ``measures``, which is made only where there is one."""
         assert self.measurement is not None
         return self.measurement
+
+    @cached_property
+    def effects(self) -> dict[frozenset[str], Effect]:
+        """The effects that were measured, by the normalizations that were corrected; see ``judgement.py``."""
+        return {}
 
     unmeasured = ""
     """Why the network could not be computed on the data."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Severity
+from foldnet.insight.doctor.measure import Measurement
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,26 @@ class Effect:
         return seen
 
 
+TOGETHER = 8
+"""More normalizations than this are corrected together: each alone would mean to compute a deep network as often."""
+
+
 def effect_of(context: Context, paths: Collection[str] | None) -> Effect | None:
     """The effect of correcting these normalizations (by default all); None if it cannot be measured."""
     measured = context.measurement
     if measured is None or not measured.drifts:
         return None
-    paths = list(measured.drifts) if paths is None else [p for p in paths if p in measured.drifts]
-    if not paths:
+    chosen = measured.drifts if paths is None else [p for p in paths if p in measured.drifts]
+    if not chosen:
         return None
+    together = len(measured.drifts) > TOGETHER
+    key = frozenset(measured.drifts if together else chosen)
+    if key not in context.effects:
+        context.effects[key] = _effect(measured, key)
+    return context.effects[key]
+
+
+def _effect(measured: Measurement, paths: Collection[str]) -> Effect:
     values = measured.with_statistics(paths)
     constant = all(
         float(np.ptp(y, axis=0).max(initial=0)) == 0 for v in (None, values) for y in measured.outputs(v)

@@ -40,8 +40,10 @@ MOST_WORK = 2e10
 """About so many multiply-adds are made, a few seconds' work."""
 IN_ORDER = 10
 """By so much a sum in a fixed order takes longer than a product by BLAS."""
-LEAST_ROWS = 64
-"""But so many rows are used in any case."""
+ENOUGH_ROWS, FEW_ROWS = 64, 8
+"""So many rows are used if they take no more than ``LONGER`` times that, and so few in any case: then each has many
+positions."""
+LONGER = 4
 FEWEST = 30
 """The number of values per channel that population statistics need for a comparison."""
 
@@ -85,7 +87,9 @@ class Measurement:
         self.unusable = int((~usable).sum())
         if not usable.any():
             raise UnsupportedError("every row of the data holds NaN or infinity")
-        self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()), _most_rows(self._graph, inputs))]
+        self.picked = np.flatnonzero(usable)[
+            _picked(int(usable.sum()), _most_rows(self._graph, inputs, 2 if calls else 1))
+        ]
         self._inputs = [a[self.picked] for a in inputs]
         self.rows = len(self.picked)
         self._names = context.value_names
@@ -276,8 +280,8 @@ def _picked(count: int, most: int) -> Array:
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
-def _most_rows(graph: Graph, inputs: Sequence[Array]) -> int:
-    """How many rows can be computed in reasonable time and memory."""
+def _most_rows(graph: Graph, inputs: Sequence[Array], runs: int) -> int:
+    """How many rows can be computed in reasonable time and memory, up to so many times."""
     try:
         bound = bound_to(
             graph,
@@ -293,7 +297,8 @@ def _most_rows(graph: Graph, inputs: Sequence[Array]) -> int:
         quick = catalogue.find("numpy", node.op).quick is not None
         values += prod(_sizes(row))
         work += node.op.multiply_adds(_sizes(row), *map(_sizes, operands)) * (1 if quick else IN_ORDER)
-    return max(LEAST_ROWS, min(MOST_ROWS, int(MOST_VALUES / values), int(MOST_WORK / work)))
+    fitting = min(MOST_VALUES / values, MOST_WORK / (work * runs))
+    return max(FEW_ROWS, min(MOST_ROWS, max(int(fitting), min(ENOUGH_ROWS, int(fitting * LONGER)))))
 
 
 def _sizes(shape: Sequence[int | None]) -> tuple[int, ...]:

@@ -84,13 +84,6 @@ def test_two_values_of_one_kernel_are_no_file(pair, tmp_path):
         ours.load_weights(tmp_path / "net.weights.h5")
 
 
-def test_training_is_refused(pair):
-    ours, _ = pair
-    ours.compile("sgd", "mse")
-    with pytest.raises(UnsupportedError, match=r"'normed'.*kernel_constraint"):
-        ours.fit(ROWS, np.zeros((6, 4)), verbose=0)
-
-
 def test_a_copy_has_weights_of_its_own(pair):
     """What looks at a network tries other weights in copies of its layers; the network must not notice."""
     ours = pair[0].layers[-1]

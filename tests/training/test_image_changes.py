@@ -276,7 +276,6 @@ def test_what_cannot_be_trained_is_refused_by_name():
         "3 channels": (layers.RandomSaturation(0.2, name="mine"), (4, 5, 2)),
         "Put a Resizing ahead": (layers.RandomCrop(5, 3, name="mine"), (4, 5, 3)),
         "two rows and two columns": (layers.RandomPerspective(name="mine"), (1, 5, 3)),
-        "Give Input the height": (layers.RandomErasing(name="mine"), (None, 5, 3)),
         "changes the wrong axis": (
             layers.RandomColorJitter(hue_factor=0.2, data_format="channels_first", name="mine"),
             (3, 4, 5),

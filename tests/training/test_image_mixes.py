@@ -287,9 +287,10 @@ def test_steps_of_a_sequence_change_one_after_the_other(name, settings, monkeypa
     ("made", "shape"),
     [
         (lambda: layers.CutMix(name="mine"), (None, 5, 3)),
+        (lambda: layers.RandomErasing(name="mine"), (None, 5, 3)),
         (lambda: layers.TimeDistributed(layers.RandomFlip(), name="mine"), (None, 4, 5, 3)),
     ],
-    ids=["height", "steps"],
+    ids=["height", "erased", "steps"],
 )
 def test_free_sizes_are_those_of_the_data(made, shape):
     losses = []

@@ -34,7 +34,7 @@ def _gelu_slope(x: Array) -> Array:
 
 
 def _gelu_tanh_slope(x: Array) -> Array:
-    x = np.clip(x, -12, 12)
+    x = np.clip(x, -12, 12) + (x - x)  # no number for an infinite x, as of the other gates
     u = ROOT * (x + CUBIC * x**3)
     return _sigmoid(u) * (1 + ROOT * (x + 3 * CUBIC * x**3) * _sigmoid(-u))
 

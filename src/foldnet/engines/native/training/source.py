@@ -295,7 +295,7 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
         f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, sums_of, *own_kernels = (
-        header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels", "images")
+        header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels", "images", "spectral")
     )
     kernels = "\n".join(own_kernels)
     # The loop over a fit calls what every program has, and each product is of tiles.

@@ -38,12 +38,13 @@ def recurrent(units=3):
 
 
 def convolutions(units=3):
-    """Strides, dilations, several axes, groups; of many units, whose positions threads share."""
+    """Strides, dilations, several axes, a spectral norm; of many units, whose positions threads share."""
     x = layers.Input((9, 8, 2))
     y = layers.Conv2D(units, (3, 2), (2, 1), padding="same", activation="tanh")(x)
     parts = [
         layers.Conv2D(17, 2, dilation_rate=(1, 2))(y), layers.Conv2DTranspose(2, 3, 2)(y),
-        layers.DepthwiseConv2D(2)(y), layers.Conv1D(3, 4, 3)(layers.Reshape((-1, units))(y)),
+        layers.DepthwiseConv2D(2)(y),
+        layers.SpectralNormalization(layers.Conv1D(3, 4, 3), 2)(layers.Reshape((-1, units))(y)),
     ]  # fmt: skip
     return Model(x, layers.Dense(2)(layers.Concatenate()([layers.Flatten()(p) for p in parts])))
 

@@ -61,6 +61,9 @@ def test_chosen_checks(foldnet, question):
     document = foldnet.json("doctor", question, "--check", "useless-bias")
     assert document["checks"] == ["useless-bias"]
     assert "there is no check nonsense" in foldnet.refused("doctor", question, "--check", "nonsense")
+    near = foldnet.refused("doctor", question, "--check", "overfitt")
+    assert "there is no check overfitt; did you mean 'overfit'?" in " ".join(near.split())
+    assert "dead-units" not in near
 
 
 def test_several_files(foldnet, wine, question):
@@ -240,6 +243,30 @@ def test_images_and_their_targets(foldnet, tmp_path):
     assert made["validation"]["after"] == pytest.approx(accuracy)
     assert "few.npy has not as many rows" in foldnet.refused(*given, "--target", few)
     assert "which this command reads" in foldnet.refused(*given, "--target", labels, "-o", labels, "--force")
+
+
+def test_columns_of_validation_are_matched_by_name(foldnet, wine, data, tmp_path, monkeypatch):
+    """In any order, wherever the target stands; refused where only one table has names, or others."""
+    seen = []
+    monkeypatch.setattr(
+        "foldnet.insight.doctor.run.examine", lambda c, checks=None: seen.append(c) or examine(c, checks)
+    )
+    head, *lines = (
+        line.split(";") for line in (data / "wine.csv").read_text().replace(",", ";").splitlines()[:41]
+    )
+    turned, bare, other = tmp_path / "turned.csv", tmp_path / "bare.csv", tmp_path / "other.csv"
+    turned.write_text("\n".join(";".join(line[::-1]) for line in (head, *lines)))
+    bare.write_text("\n".join(map(";".join, lines)))
+    other.write_text("\n".join(map(";".join, (["new", *head[1:]], *lines))))
+    given = ("doctor", wine, "--data", data / "wine.csv", "--check", "useless-bias")
+    for columns in (("--target", "quality"), ("--target", len(head), "--columns", "1-11")):
+        foldnet.ok(*given, *columns, "--validation", turned)
+        context = seen.pop()
+        np.testing.assert_array_equal(context.validation_data[0], context.x[:40])
+        np.testing.assert_array_equal(context.validation_data[1], context.y[:40])
+    target = ("--target", "quality", "--validation-target", "12")
+    assert "of the first they have no names" in foldnet.refused(*given, *target, "--validation", bare)
+    assert "there is no column" in foldnet.refused(*given, "--target", "quality", "--validation", other)
 
 
 def test_history_and_validation(foldnet, wine, data, tmp_path, monkeypatch):

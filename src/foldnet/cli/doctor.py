@@ -6,7 +6,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -25,6 +25,9 @@ from foldnet.cli.options import (
 )
 from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say, text_width
+
+Names: TypeAlias = list[tuple[str, ...] | None]
+"""For each table the names of its columns, if it has some."""
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.finding import Report
@@ -119,7 +122,13 @@ def command(
         if is_frozen(file):
             raise InputError(f"{file} is a frozen predictor: its layers are folded. Give the network's file")
         network = read_network(file, weights)
-        x, y = _rows(network, options, target)
+        x, y, names = _rows(network, options, target)
+        others: list[Any] | None = None
+        if held_out is not None:
+            if validation_target is None:
+                held_out = (held_out[0], _target_name(options, held_out[1]))
+            *others, own = _rows(network, _by_name(network, *held_out, names), held_out[1])
+            _check_names(validation, own, names)
         with working("Examining"):
             context = Context(
                 network,
@@ -127,7 +136,7 @@ def command(
                 y,
                 script=None if script is None else Path(script),
                 history=history,
-                validation_data=None if held_out is None else _rows(network, *held_out),
+                validation_data=others,
             )
             report = examine(context, checks or None)
         if fix is not None:
@@ -148,6 +157,51 @@ def command(
         click.get_current_context().exit(FAILED)
 
 
+def _by_name(network: Network, table: TableOptions, target: str, like: Names) -> TableOptions:
+    """How to read tables so that their columns have the order of others of the same names.
+
+    Only files are looked into: a pipe can be read once.
+    """
+    if None in like or len(like) != len(table.data) or not all(Path(path).is_file() for path in table.data):
+        return table
+    with ExitStack() as opened:
+        texts = [tensor.dtype == "string" for tensor in network.inputs]
+        names = [part.columns for part in table.without(target).open(opened, texts)]
+    if None in names or names == like:
+        return table
+    return replace(table, columns=tuple(_quoted(n) for n in like if n is not None), drop=())
+
+
+def _check_names(paths: tuple[str, ...], own: Names, like: Names) -> None:
+    """Refuse tables whose columns cannot be matched with others."""
+    from foldnet.errors import InputError
+
+    for path, names, others in zip(paths, own, like, strict=True):
+        if names != others:
+            raise InputError(
+                f"the columns of {path} and of --data are not known to be the same: of the first "
+                f"{_shown(names)}, of the second {_shown(others)}. Give both the same names, in files"
+            )
+
+
+def _shown(names: tuple[str, ...] | None) -> str:
+    return "they have no names" if names is None else f"they are {', '.join(names)}"
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    """Names as a list for --columns."""
+    return ",".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def _target_name(table: TableOptions, target: str) -> str:
+    """The name of a target's column, which another table may have in another place; as given without names."""
+    if target.endswith(".npy"):
+        return target
+    with ExitStack() as opened:
+        (own,) = table.target(target).open(opened)
+        return target if own.columns is None or target in own.columns else _quoted(own.columns)
+
+
 def _validation(
     table: TableOptions, tables: tuple[str, ...], target: str | None, own_target: str | None
 ) -> tuple[TableOptions, str] | None:
@@ -166,26 +220,28 @@ def _validation(
     return replace(table, data=tables), place
 
 
-def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[Any, Any]:
-    """Rows and targets; the target's column is left out of the rows."""
+def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[Any, Any, Names]:
+    """Rows, targets, and the names of each table's columns; the target's column is left out of the rows."""
     import numpy as np
 
     from foldnet.errors import InputError
 
     if not table.data:
-        return None, None
+        return None, None, []
     with ExitStack() as opened:
         inputs = table if target is None else table.without(target)
-        arrays = network_rows(network, inputs, opened).all()
+        rows = network_rows(network, inputs, opened)
+        names = [part.columns for part in rows.tables]
+        arrays = rows.all()
     x = arrays[0] if len(arrays) == 1 else arrays
     if target is None:
-        return x, None
+        return x, None, names
     with ExitStack() as opened:
         (targets,) = table.target(target).open(opened)
         y = np.concatenate(list(targets.blocks()))
     if len(y) != len(arrays[0]):
         raise InputError(f"{target} has {len(y):,} rows, and the data {len(arrays[0]):,}")
-    return x, y
+    return x, y, names
 
 
 def _mended(network: Network, report: Report, x: object, y: object, fix: str) -> tuple[str, ...]:

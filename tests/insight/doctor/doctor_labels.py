@@ -182,6 +182,8 @@ CASES = {
         (lambda: given(3, FREE, "mse", NUMBERS[:, None] * [1, 2, 3], ["accuracy"]), "note"),
         (lambda: given(3, SIGMOID, BCE, SEVERAL, ["accuracy"]), "note"),
         (lambda: given(1, FREE, LOGITS, TWO, ["accuracy"]), "note"),
+        (lambda: given(1, FREE, LOGITS, TWO, [metrics.BinaryAccuracy(threshold=0), "accuracy"]), "note"),
+        (lambda: given(1, FREE, LOGITS, TWO, [metrics.BinaryAccuracy(threshold=0)]), None),
         (lambda: autoencoder(BCE, PIXELS, [metrics.BinaryAccuracy()]), "note"),
         (lambda: given(1, SIGMOID, BCE, TWO, ["accuracy"]), None),
         (lambda: given(3, SOFTMAX, CE, SHARES, ["accuracy"]), None),

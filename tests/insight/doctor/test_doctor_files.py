@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,3 +120,10 @@ def test_rows_with_nan_are_named_and_left_out():
     ]
     assert report.findings[0].evidence == {"rows_left_out": 4, "rows_used": 400}
     assert "every row" in fn.doctor(model, broken[-2:]).skipped["input-scale"]
+
+
+def test_a_network_of_keras_is_told_how_to_become_one():
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    with pytest.raises(InputError, match=r"a Sequential of Keras: give it foldnet.from_keras\(model\)"):
+        fn.doctor(model)
+    assert fn.doctor(fn.from_keras(model)).ok

@@ -1,6 +1,7 @@
 """The history of a training and validation data reach the checks, from wherever they come."""
 
 import json
+import tracemalloc
 from types import SimpleNamespace
 
 import keras
@@ -10,10 +11,12 @@ import pytest
 import foldnet as fn
 from foldnet import layers
 from foldnet.callbacks import CSVLogger
-from foldnet.errors import InputError
+from foldnet.errors import FileFormatError, InputError, MissingFileError
+from foldnet.insight.doctor.checks.overfit import curve_of
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.history import own_history, read_history, read_validation
 from foldnet.insight.doctor.registry import NEEDS
+from tests.insight.doctor.doctor_overfit import falling, valley
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +99,58 @@ def test_files_that_are_no_history(content, said, tmp_path):
     log.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=said):
         read_history(log)
-    with pytest.raises(OSError, match="none"):
+    with pytest.raises(MissingFileError, match="none"):
         read_history(tmp_path / "none")
+    with pytest.raises(FileFormatError, match=f"{tmp_path}: it is a directory"):
+        read_history(tmp_path)
+
+
+def test_a_loss_is_a_number_in_each_epoch(trained):
+    for name in ("loss", "val_loss"):
+        with pytest.raises(InputError, match=f"{name} of the history is not one number"):
+            read_history({"loss": [1.0, 2.0], name: [1.0, "low"]})
+    for values in ([np.nan] * 9, [np.inf] * 9):
+        report = fn.doctor(trained[0], history={"loss": [1.0] * 9, "val_loss": values})
+        assert "a val_loss that is a number" in report.skipped["overfit"]
+
+
+def test_a_long_history_takes_little_memory():
+    """A running median of every epoch would need memory by the square of their number."""
+    epochs = 40_000
+    loss = falling(2, 0.01, epochs)
+    tracemalloc.start()
+    curve = curve_of({"loss": loss, "val_loss": valley(2, 0.1, 0.8, epochs)})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+    assert curve is not None
+    assert curve.rises
+    assert (curve.epochs, curve.best_epoch, curve.raw[1]) == (epochs, epochs // 4, pytest.approx(0.8))
+    same = curve_of({"loss": falling(2, 0.01, 4000), "val_loss": valley(2, 0.1, 0.8, 4000)})
+    assert same is not None
+    assert (curve.best, curve.last) == pytest.approx((same.best, same.last), rel=0.01)
+
+
+def test_no_more_is_said_of_a_curve_than_is_known():
+    model = fn.Sequential([layers.Input((3,)), layers.Dense(1)])
+    rising = valley(2, 0.1, 0.8)
+    for values, loss, words in (
+        (rising, falling(2, 0.01), "above its minimum, while the training loss did not rise"),
+        (rising, [2.0, 1.0, 0.5], "has no training loss for each of these epochs"),
+        (
+            [1.0] * 20 + [1e-3] * 20 + [1e308] * 40,
+            falling(2, 0.01, 80),
+            "more than 1,000 times above its minimum",
+        ),
+    ):
+        (found,) = fn.doctor(model, history={"loss": loss, "val_loss": values}, checks=["overfit"])
+        assert words in found.message
+    assert (
+        fn.doctor(model, history={"loss": [*falling(2, 0.1, 20), *[np.nan] * 20], "val_loss": rising}).of(
+            "overfit"
+        )
+        == ()
+    )
 
 
 def test_validation_data_are_given_as_in_fit():

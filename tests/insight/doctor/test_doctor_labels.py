@@ -198,3 +198,23 @@ def test_rows_that_do_not_fit_the_network_are_refused():
     context = given(1, FREE, "mse", NUMBERS)
     with pytest.raises(InputError, match="takes rows of shape"):
         fn.doctor(context.network, validation_data=(context.x[:, :2], NUMBERS))
+
+
+def test_a_metric_has_its_own_threshold(tmp_path):
+    """In the live network and in its files; 0 is the middle of logits."""
+    logits, accuracy = fn.losses.BinaryCrossentropy(from_logits=True), fn.metrics.BinaryAccuracy
+    for metrics, said in (
+        ([accuracy(threshold=0)], []),
+        (
+            [accuracy(threshold=0), accuracy(threshold=0.25)],
+            ["binary_accuracy compares the output with 0.25"],
+        ),
+        ([accuracy(threshold=0), "accuracy"], ["accuracy compares the output with 0.5"]),
+    ):
+        context = given(1, FREE, logits, TWO, metrics)
+        paths = [tmp_path / f"net{ending}" for ending in (".keras", ".h5")]
+        for path in paths:
+            context.network.save(path)
+        for model in (context.network, *paths):
+            found = fn.doctor(model, context.x, context.y).of("metric-does-not-fit")
+            assert [w in f.message for f, w in zip(found, said, strict=True)] == [True] * len(said)

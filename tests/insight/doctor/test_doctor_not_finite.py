@@ -111,6 +111,22 @@ def test_above_the_largest_rate_descent_diverges(units, bias, momentum):
     assert grown[1] > 1000
 
 
+def test_a_rate_that_normalized_inputs_do_not_allow_is_lowered_too():
+    x = rows() * 500 + 300
+    high = broken(D(1), x=x, y=SMALL_Y, optimizer=optimizers.SGD(10.0))
+    (found,) = examine(high, ["not-finite"]).findings
+    scaled = (x.astype(np.float64) - x.mean(0)) / x.std(0)
+    inputs = np.c_[scaled, np.ones(len(x))]
+    limit = 1 / np.linalg.eigvalsh(inputs.T @ inputs / len(x))[-1]
+    assert found.evidence["largest_learning_rate_normalized"] == pytest.approx(limit, rel=0.02)
+    assert "Put a Normalization layer first" in found.remedy
+    assert f"Also lower the learning rate to {limit / 10:.1g}" in found.remedy
+    low = broken(D(1), x=x, y=SMALL_Y, optimizer=optimizers.SGD(0.01))
+    (found,) = examine(low, ["not-finite"]).findings
+    assert "Put a Normalization layer first" in found.remedy
+    assert "Also" not in found.remedy
+
+
 def test_the_limit_is_the_largest_eigenvalue():
     x = rows(300) * np.float32(2) + np.float32(1)
     model = stack(layers.Rescaling(0.5), D(3, name="d"))

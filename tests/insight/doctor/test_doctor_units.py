@@ -229,6 +229,17 @@ def test_after_training(fitted, name, tmp_path):
         assert sorted((f.check, f.severity, f.layers) for f in report) == wanted
 
 
+def test_the_remedy_of_a_bias_of_0_fits_its_reason(fitted):
+    models, x, y = fitted
+    (found,) = fn.doctor(models["softmax"], x, y).of("bias-still-zero")
+    assert found.severity == "error"
+    assert found.message.startswith("Its bias is exactly what it was before")
+    assert found.remedy.startswith("Look for a softmax over one unit")
+    (found,) = fn.doctor(models["frozen"], x, y).of("bias-still-zero")
+    assert found.message.startswith("Its 6 biases are exactly what they were before")
+    assert found.remedy == "If that is not meant: set trainable=True, compile and train again."
+
+
 def test_before_training_a_bias_of_0_is_nothing():
     fresh = Sequential([layers.Input((5,)), D(6, activation="relu"), D(1)])
     assert fn.doctor(fresh, checks=["bias-still-zero", "units-are-copies"]).findings == ()

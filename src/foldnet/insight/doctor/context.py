@@ -153,15 +153,20 @@ class Context:
         return [_stored(stored)] * count
 
     @cached_property
-    def metrics(self) -> list[str]:
-        """The names of the metrics of a network with one output, as in Keras, such as ``"accuracy"``."""
+    def metric_entries(self) -> Any:
+        """The metrics of a network with one output as they were given: objects, or what a file has of them."""
+        if len(self.network.outputs) != 1:
+            return []
         if self._trainer is not None:
             compiled = self._trainer.compiled
-            entries: Any = [*compiled.metrics[0], *compiled.weighted_metrics[0]]
-        else:
-            stored = self.network.compile_config or {}
-            entries = [stored.get("metrics"), stored.get("weighted_metrics")]
-        return list(_metric_names(entries)) if len(self.network.outputs) == 1 else []
+            return [*compiled.metrics[0], *compiled.weighted_metrics[0]]
+        stored = self.network.compile_config or {}
+        return [stored.get("metrics"), stored.get("weighted_metrics")]
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of the metrics of a network with one output, as in Keras, such as ``"accuracy"``."""
+        return list(metric_names(self.metric_entries))
 
     @cached_property
     def optimizer_settings(self) -> Mapping[str, Any]:
@@ -275,14 +280,15 @@ class Context:
         return labels_of(self)
 
 
-def _metric_names(entry: Any) -> Iterator[str]:
+def metric_names(entry: Any) -> Iterator[str]:
+    """The names of metrics as they were given, as in Keras."""
     if isinstance(entry, str):
         yield snake_case(entry)
     elif isinstance(entry, Mapping):
-        yield from _metric_names(entry.get("class_name") or list(entry.values()))
+        yield from metric_names(entry.get("class_name") or list(entry.values()))
     elif isinstance(entry, Sequence):
         for part in entry:
-            yield from _metric_names(part)
+            yield from metric_names(part)
     elif entry is not None:
         # An object of a class, or a function.
         yield snake_case(getattr(entry, "__name__", type(entry).__name__))

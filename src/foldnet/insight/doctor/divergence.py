@@ -100,16 +100,25 @@ def _rate(context: Context) -> Cause | None:
     rate, limit = rate_of(context), largest_rate(context)
     if rate is None or limit is None or rate.value <= limit * NEAR:
         return None
-    scale = _inputs(context)
+    remedy, numbers = f"Lower the learning rate to {limit / 10:.1g}.", {}
+    if (scale := _inputs(context)) is not None:
+        remedy = scale.remedy
+        scaled = largest_rate(context, normalized=True)
+        if scaled is not None and rate.value > scaled * NEAR:
+            remedy = (
+                f"{remedy} Also lower the learning rate to {scaled / 10:.1g}: normalized inputs allow about "
+            )
+            remedy += f"{scaled:.2g} at most."
+            numbers = {"largest_learning_rate_normalized": scaled}
     return Cause(
         f"the learning rate of {rate.value:g} is {'above' if rate.value > limit else 'too near to'} {limit:.2g}, about "
         "the largest with which SGD and a squared error can settle on inputs of this size",
-        f"Lower the learning rate to {limit / 10:.1g}." if scale is None else scale.remedy,
-        {"learning_rate": rate.value, "largest_learning_rate": limit},
+        remedy,
+        {"learning_rate": rate.value, "largest_learning_rate": limit, **numbers},
     )
 
 
-def largest_rate(context: Context) -> float | None:
+def largest_rate(context: Context, *, normalized: bool = False) -> float | None:
     """The learning rate above which gradient descent on a mean squared error cannot settle, from the inputs alone.
 
     A mean over k outputs of squared errors of a linear layer has the second derivatives 2 / k · S, where S are the
@@ -119,6 +128,10 @@ def largest_rate(context: Context) -> float | None:
     speeding up the convergence of iteration methods"). For one layer and all rows in one batch this is exact. Small
     batches have larger moments at times, and under other layers the second derivatives of the first one are also
     multiplied by what follows, so that it is about the size of the limit.
+
+    Args:
+        context: with data.
+        normalized: for the same inputs with a mean of 0 and a variance of 1 in each column.
 
     Returns:
         The limit; None where it does not hold: another optimizer or loss, clipped gradients, no Dense at the input.
@@ -131,7 +144,10 @@ def largest_rate(context: Context) -> float | None:
     units = sum(int(end.shape[-1] or 1) for end in context.outputs)
     limits = [
         units / moment * (1 + momentum)
-        for moment in (_largest_moment(value, layer.use_bias) for layer, value in _first_inputs(context))
+        for moment in (
+            _largest_moment(_normalized(value) if normalized else value, layer.use_bias)
+            for layer, value in _first_inputs(context)
+        )
         if moment > 0
     ]
     return min(limits, default=None)
@@ -147,6 +163,12 @@ def _first_inputs(context: Context) -> Iterator[tuple[Dense, Array]]:
             value = value.reshape(-1, value.shape[-1])
             if len(value) and np.isfinite(value).all():
                 yield reader.layer, value
+
+
+def _normalized(value: Array) -> Array:
+    """Rows with a mean of 0 and a variance of 1 in each column; a constant column becomes 0."""
+    deviation = value.std(axis=0)
+    return np.asarray((value - value.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0))
 
 
 def _largest_moment(value: Array, bias: bool) -> float:

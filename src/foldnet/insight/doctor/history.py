@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.errors import InputError
+from foldnet.disk.opening import open_stream
+from foldnet.errors import FileFormatError, InputError, MissingFileError
 
 EXPECTED = "history is what fit returned, its dict of lists, or the path of a CSVLogger's file or of that dict as JSON"
 
@@ -28,7 +31,9 @@ def read_history(given: object) -> dict[str, list[float]]:
             wrote or of such a dict as JSON. A value that is missing, as in epochs without validation, becomes NaN.
 
     Raises:
-        InputError: it is none of these, or has no epoch.
+        InputError: it is none of these, has no epoch, or a loss that is no number.
+        MissingFileError: there is no such file.
+        FileFormatError: it is a directory or a device.
         OSError: the file cannot be read.
 
     >>> read_history({"loss": [0.5, 0.25], "val_loss": [0.6, None]})
@@ -42,6 +47,9 @@ def read_history(given: object) -> dict[str, list[float]]:
     if not isinstance(logs, Mapping):
         raise InputError(f"{EXPECTED}; not a {type(given).__name__}")
     columns = {str(name): _numbers(values) for name, values in logs.items()}
+    for name in ("loss", "val_loss"):
+        if columns.get(name, ()) is None and isinstance(logs[name], list | tuple | np.ndarray):
+            raise InputError(f"{name} of {where} is not one number for each epoch; {EXPECTED}")
     read = {name: values for name, values in columns.items() if values}
     if not read:
         raise InputError(f"{where} has no values by epoch; {EXPECTED}")
@@ -78,7 +86,12 @@ def _number(value: object) -> float | None:
 
 def _from_file(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with open_stream(path) as file:
+            text = file.read().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise MissingFileError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}; {EXPECTED}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is no text; {EXPECTED}") from None
     if not text.lstrip().startswith("{"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final, Literal
 
 from foldnet.insight.doctor.context import Context
@@ -27,8 +28,8 @@ NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     TARGETS: ("needs data and targets", lambda p: p.x is not None and p.targets is not None),
     HISTORY: ("needs the history of the training", lambda p: p.history is not None),
     VALIDATION: (
-        "needs validation data, or a history with val_loss",
-        lambda p: p.validation_data is not None or "val_loss" in (p.history or ()),
+        "needs validation data, or a history with a val_loss that is a number",
+        lambda p: p.validation_data is not None or any(map(isfinite, (p.history or {}).get("val_loss", ()))),
     ),
     SCRIPT: ("needs the training script", lambda p: p.script is not None),
     CANDIDATE: (

@@ -40,6 +40,7 @@ from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
 from foldnet.insight.doctor.grouping import grouped
 from foldnet.insight.doctor.registry import NEEDS, Check
 from foldnet.network import Network
+from foldnet.training.suggestions import suggestion
 
 CHECKS: tuple[Check, ...] = (
     *not_finite.CHECKS, *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS,
@@ -127,7 +128,7 @@ def _chosen(checks: Iterable[str] | None) -> list[Check]:
     wanted = names("checks", checks)
     known = {c.id: c for c in CHECKS}
     if unknown := [c for c in wanted if c not in known]:
-        raise ConfigError(f"there is no check {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ConfigError(f"there is no check {unknown[0]}{suggestion(unknown[0], known)}")
     return [known[c] for c in wanted]
 
 
@@ -143,6 +144,11 @@ def read_network(path: str, weights: str | None = None) -> Network:
 def _network(model: object) -> Network:
     if isinstance(model, str | PathLike):
         model = read_network(fspath(model))
+    if any(c.__module__.split(".")[0] in ("keras", "tf_keras") for c in type(model).__mro__):
+        raise InputError(
+            f"doctor takes a network of foldnet or the path of its file, not a {type(model).__name__} of Keras: "
+            "give it foldnet.from_keras(model)"
+        )
     if not isinstance(model, Network):
         raise InputError(f"doctor takes a network or the path of its file, not a {type(model).__name__}")
     if not model.built:

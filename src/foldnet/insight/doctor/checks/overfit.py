@@ -30,6 +30,8 @@ SAME = 1e-3
 """How near a validation loss of the history is the network's own: rounding of float32 over an epoch."""
 SHRUNK = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """How far predictions are moved toward the best constant one, where no history says what the loss once was."""
+MOST_EPOCHS = 4000
+"""So many evenly spread epochs are smoothed: a running median of all takes memory by the square of their number."""
 MOST_VALUES = 2**18
 """So many predictions are moved: with more the answer is the same, and takes seconds."""
 CENTRED = (
@@ -59,6 +61,7 @@ class Curve:
         epochs: how many there are with a validation loss.
         raw: the values at the best epoch and at the last.
         rises: whether the end is above the minimum by more than noise while the training loss did not rise.
+        compared: whether the history has a training loss for each of the epochs, so that this is known.
     """
 
     best: float
@@ -67,6 +70,7 @@ class Curve:
     epochs: int
     raw: tuple[float, float]
     rises: bool
+    compared: bool
 
 
 def curve_of(history: Mapping[str, list[float]] | None) -> Curve | None:
@@ -78,13 +82,15 @@ def curve_of(history: Mapping[str, list[float]] | None) -> Curve | None:
     values = values[there]
     if len(values) < FEWEST_EPOCHS or values.min() <= 0:
         return None
-    smooth = _smoothed(values)
+    spread = _spread(len(values))
+    smooth = _smoothed(values[spread])
     place, best, last = int(smooth.argmin()), float(smooth.min()), float(smooth[-1])
     rises = last > (1 + RISE) * best and last - best > ERRORS * _noise(values)
     trained = np.asarray(history.get("loss", []))
-    if rises and len(trained) == len(there):
-        trained = trained[there]
-        rises = not _smoothed(trained)[-1] > _smoothed(trained)[place]  # or training itself went wrong
+    compared = len(trained) == len(there)
+    if rises and compared:
+        trained = _smoothed(trained[there][spread])
+        rises = bool(trained[-1] <= trained[place])  # or training itself went wrong
     lowest = int(values.argmin())
     return Curve(
         best,
@@ -93,7 +99,13 @@ def curve_of(history: Mapping[str, list[float]] | None) -> Curve | None:
         len(values),
         (float(values[lowest]), float(values[-1])),
         rises,
+        compared,
     )
+
+
+def _spread(count: int) -> Array:
+    """The places of all epochs, or of MOST_EPOCHS evenly spread ones with the first and the last."""
+    return np.linspace(0, count - 1, min(count, MOST_EPOCHS)).round().astype(np.int64)
 
 
 def _noise(values: Array) -> float:
@@ -174,14 +186,27 @@ def _by_history(context: Context, curve: Curve) -> Iterator[Finding]:
     make = warning if weights == "last" else note
     unless = " Unless the best weights were restored, the network has those of the end."
     doubt = "" if weights == "last" else unless
+    trained = "while the training loss did not rise: the network learned its rows by heart"
+    if not curve.compared:
+        trained = (
+            "and the history has no training loss for each of these epochs to compare it with: the network learned "
+            "its rows by heart, or its training went wrong"
+        )
     yield make(
         "",
-        f"The validation loss ended {curve.last / curve.best - 1:.0%} above its minimum, while the training loss "
-        f"still fell: the network learned its rows by heart.{doubt}",
+        f"The validation loss ended {_above(curve.last, curve.best)} its minimum, {trained}.{doubt}",
         REMEDY if weights == "last" else f"Give validation_data to measure it. {REMEDY}",
         best_validation_loss=curve.best, last_validation_loss=curve.last, best_epoch=curve.best_epoch,
         epochs=curve.epochs,
     )  # fmt: skip
+
+
+def _above(value: float, least: float) -> str:
+    """
+    >>> _above(1.5, 1.0), _above(1e308, 1e-3)
+    ('50% above', 'more than 1,000 times above')
+    """
+    return f"{value / least - 1:.0%} above" if value / least <= 1000 else "more than 1,000 times above"
 
 
 def _which_weights(context: Context, curve: Curve) -> Weights:
@@ -202,7 +227,7 @@ def _which_weights(context: Context, curve: Curve) -> Weights:
                 return name
     trained = np.asarray(history.get("loss", []))
     noisy = any(s.layer.identity_in_prediction and s.layer.specs == () and s.operands for s in context.sites)
-    if len(trained) < curve.best_epoch or noisy:
+    if not curve.compared or noisy:
         return "unknown"
     at_best, at_last = float(trained[curve.best_epoch - 1]), float(trained[-1])
     now = float(losses.mean()) + penalty
@@ -226,7 +251,8 @@ def _by_both(context: Context, held: Context, curve: Curve) -> Iterator[Finding]
         return
     yield warning(
         "",
-        f"The loss on the validation rows is {rise / curve.best:.0%} above its minimum of epoch {curve.best_epoch}: "
+        f"The loss on the validation rows is {_above(curve.best + rise, curve.best)} its minimum of epoch "
+        f"{curve.best_epoch}: "
         "after that epoch the network learned its rows by heart.",
         REMEDY,
         validation_loss=now, best_validation_loss=curve.best, best_epoch=curve.best_epoch, epochs=curve.epochs,

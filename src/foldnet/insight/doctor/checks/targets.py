@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.insight.doctor.checks.labels import FEW, ROUNDED, SPARSE
 from foldnet.insight.doctor.checks.losses import BINARY, output_activation
-from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.context import Context, metric_names
 from foldnet.insight.doctor.finding import Finding, error, graded, note
 from foldnet.insight.doctor.registry import DATA, LOSS, TARGETS, Check
 
@@ -92,12 +92,31 @@ def metric_does_not_fit(context: Context) -> Iterator[Finding]:
                 unfit=share, units=units,
             )  # fmt: skip
             return
-    if one_by_one and loss.name in BINARY and loss.from_logits and activation == "linear":
+    unfit_ones = [(name, t) for name, t in _thresholds(context.metric_entries) if t != 0]
+    if one_by_one and loss.name in BINARY and loss.from_logits and activation == "linear" and unfit_ones:
+        name, threshold = unfit_ones[0]
         yield note(
             site.path,
-            f"The metric {named[0]} compares the output with 0.5, but the output are logits, whose middle is 0.",
-            "Use BinaryAccuracy(threshold=0).", units=units, threshold=0.5,
+            f"The metric {name} compares the output with {threshold:g}, but the output are logits, whose "
+            "middle is 0.",
+            "Use BinaryAccuracy(threshold=0).", units=units, threshold=threshold,
         )  # fmt: skip
+
+
+def _thresholds(entry: object) -> Iterator[tuple[str, float]]:
+    """Each accuracy among metrics, and what it compares the output with; entries as in ``Context.metric_entries``."""
+    if isinstance(entry, Mapping) and "class_name" not in entry:
+        entry = list(entry.values())
+    if isinstance(entry, list | tuple):
+        for part in entry:
+            yield from _thresholds(part)
+    else:
+        settings = entry.get("config") if isinstance(entry, Mapping) else None
+        given = (
+            settings.get("threshold") if isinstance(settings, Mapping) else getattr(entry, "threshold", None)
+        )
+        threshold = float(given) if isinstance(given, int | float) else 0.5
+        yield from ((name, threshold) for name in metric_names(entry) if name in ACCURACIES)
 
 
 def _rows_of(x: object) -> int | None:

@@ -109,6 +109,12 @@ LOST, FROZEN, APART = (
     "it is frozen",
     "no output with a loss depends on it",
 )
+REMEDIES = {
+    LOST: "Look for a softmax over one unit, a crossentropy of values that are no probabilities, units that are dead, "
+    "and a learning rate of 0; then train again.",
+    FROZEN: "Set trainable=True, compile and train again.",
+    APART: "Give an output that depends on it a loss, and train again.",
+}
 
 
 def _reason(context: Context, site: Site) -> str:
@@ -120,11 +126,12 @@ def _reason(context: Context, site: Site) -> str:
 def _finding(context: Context, site: Site) -> Finding:
     reason = _reason(context, site)
     count = sum(prod(spec.shape) for spec in _biases(site.layer))
+    severity = _severity(context, site, reason)
+    biases = "bias is exactly what it was" if count == 1 else f"{count} biases are exactly what they were"
+    remedy = REMEDIES[reason]
     return graded(
-        _severity(context, site, reason), site.path,
-        f"Its {count} biases are exactly what they were before the first step: {reason}.",
-        "If that is not meant: look for a softmax over one unit, a crossentropy of values that are no probabilities, "
-        "units that are dead, a learning rate of 0, and trainable=False; then train again.",
+        severity, site.path, f"Its {biases} before the first step: {reason}.",
+        f"If that is not meant: {remedy[0].lower()}{remedy[1:]}" if severity == "note" else remedy,
         biases=count, steps=context.steps or 0,
     )  # fmt: skip
 

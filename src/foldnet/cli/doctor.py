@@ -63,7 +63,7 @@ Examples:
     "--validation",
     multiple=True,
     metavar="TABLE",
-    help="Rows that were not trained on, read as --data is; once for each input.",
+    help="Rows that were not trained on, read as --data is, with columns matched by name; once for each input.",
 )
 @click.option(
     "--validation-target",

@@ -74,6 +74,16 @@ ODD = {
 }  # fmt: skip
 
 
+def test_class_numbers_of_ones_own_loss_are_no_classes():
+    """A centre loss: the units are coordinates, whose largest says nothing. One-hot rows are classes all the same."""
+
+    def own(t, p):
+        return (p - t) ** 2
+
+    assert context(LABELS, 3, None, own).task is None
+    assert context(np.eye(3)[LABELS], 3, None, own).task.kind == "classes"
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_odd_targets_are_none(name):
     assert context(ODD[name]).task is None

@@ -12,7 +12,7 @@ from foldnet.insight.doctor.checks.losses import output_activation
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.simple_fits import as_predicted, fitted, input_columns, ranking, with_bends
-from foldnet.insight.doctor.task import Score, Task
+from foldnet.insight.doctor.task import Score, Task, has_own_loss
 from foldnet.layers.core import Dense
 
 FEWEST = 30
@@ -28,6 +28,8 @@ BLIND = 0.5
 the mean, and one that is far worse is sick."""
 NO_BETTER = 2.0
 """An accuracy within so many standard errors of that of the most frequent class is no better."""
+OTHER_SCALE = -10.0
+"""An R2 below this: errors of more than three deviations of the targets, so that output and targets lie apart."""
 SURE = 3.0
 """And by so many standard errors of the difference on the same rows: by chance one network in 700 is that far off."""
 
@@ -88,11 +90,20 @@ class Comparison:
         """
         if self.ranks is not None and self.ranks.found_nothing:
             return True
-        if self.network.name == "R2":
-            return self.clear and self.network.value < NOTHING and self.fit.value > SOMETHING
-        above = self.fit.value - self.fit.constant > max(CLASSES, SURE * self.fit.error)
         below = self.network.value - self.network.constant < NO_BETTER * self.network.error
-        return self.clear and above and below
+        nothing = self.network.value < NOTHING if self.network.name == "R2" else below
+        return self.clear and nothing and self.fit_explains
+
+    @property
+    def fit_explains(self) -> bool:
+        """Whether the fit itself explains something of the targets."""
+        least = SOMETHING if self.fit.name == "R2" else max(CLASSES, SURE * self.fit.error)
+        return self.fit.value - self.fit.constant > least
+
+    @property
+    def other_scale(self) -> bool:
+        """Whether output and targets lie so far apart that one of them must be of another scale."""
+        return self.network.name == "R2" and self.network.value < OTHER_SCALE
 
     def evidence(self) -> dict[str, Any]:
         """Its numbers."""
@@ -113,7 +124,7 @@ def compare(context: Context, task: Task, fit: Array) -> Comparison:
         # An output that cannot be negative would win by that alone.
         fit = np.clip(fit, *value_range(output_activation(context, context.outputs[0])[0].layer.ends_with))
     network, simple = task.predicted(output), as_predicted(fit, task)
-    if task.kind == "numbers" and _is_of_another_loss(context):
+    if task.kind == "numbers" and has_own_loss(context):
         network = (
             _on_a_line(network, task.targets, 0, np.inf) + task.targets.mean(axis=0) - network.mean(axis=0)
         )
@@ -133,16 +144,6 @@ def _is_held_back(context: Context) -> bool:
         or any(getattr(site.layer, f"{what}_regularizer", None) for what in ("kernel", "activity"))
         for site in context.sites
     )
-
-
-def _is_of_another_loss(context: Context) -> bool:
-    """Whether it was trained for the user's own loss, such as that of a quantile, which is far from the mean."""
-    if not context.losses or context.losses[0] is not None:
-        return False
-    trainer = context.network._trainer
-    if trainer is not None:
-        return any(loss is not None for loss in trainer.compiled.losses)
-    return bool((context.network.compile_config or {}).get("loss"))
 
 
 def _on_a_line(values: Array, targets: Array, least: float, most: float) -> Array:
@@ -241,7 +242,10 @@ def _is_linear(context: Context) -> bool:
 def learned(context: Context) -> bool | None:
     """Whether the network has learned at least what a simple fit finds; None if that cannot be told.
 
-    For other checks: a network that does its task may have dead units or a strange setting all the same.
+    For other checks: a network that does its task may have dead units or a strange setting all the same. One with a
+    loss of the user's own may do its task without being near the targets.
     """
     found = context.comparison
-    return None if found is None else not (found.clear or found.found_nothing)
+    if found is None:
+        return None
+    return True if not (found.clear or found.found_nothing) else None if has_own_loss(context) else False

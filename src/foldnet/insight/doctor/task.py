@@ -199,6 +199,19 @@ def task_of(context: Context) -> Task | None:
     )
 
 
+def has_own_loss(context: Context) -> bool:
+    """Whether the network was trained for the user's own loss, such as that of a quantile or of a variance.
+
+    What its output should be is then not known: nothing says that it is near the targets.
+    """
+    if not context.losses or context.losses[0] is not None:
+        return False
+    trainer = context.network._trainer
+    if trainer is not None:
+        return any(loss is not None for loss in trainer.compiled.losses)
+    return bool((context.network.compile_config or {}).get("loss"))
+
+
 def _padded(context: Context, shape: tuple[int, int]) -> Array:
     """For each sample and step, whether a mask made from the inputs leaves it out, so that no loss saw it."""
     padded = np.zeros(shape, np.bool_)
@@ -240,7 +253,7 @@ def _kind(context: Context, values: Array, units: int, sparse: bool) -> tuple[Ki
     if sparse:
         whole = (values == np.floor(values)).all() and values.min() >= 0 and values.max() < MOST_CLASSES
         takes_numbers = name not in (*CATEGORICAL, "") and "hinge" not in name
-        if not whole or takes_numbers:
+        if not whole or takes_numbers or has_own_loss(context):
             return None
         labels = values[:, 0].astype(np.int64)
         classes = max(units, int(labels.max()) + 1)

@@ -257,6 +257,13 @@ def test_a_constraint_keeps_a_network_from_an_unconstrained_fit():
         sick = made.learned(0.5)
         sick.network.layers[place].kernel_constraint = constraints.NonNeg()
         assert sorted(f.severity for f in examine(sick, OURS)) == severities
+    cell = layers.GRUCell(2, recurrent_constraint="non_neg")
+    steps = rows(400, 12).reshape(400, 4, 3)
+    for parts, severity in (([layers.RNN(cell)], "note"), ([layers.GRU(2)], "error")):
+        dull = stack(*parts, D(1), shape=(4, 3))
+        dull.layers[-1].set_weight("kernel", np.zeros((2, 1)))
+        found = examine(made.Context(dull, steps, steps[:, 0, :1], steps=1000), OURS[:1])
+        assert [f.severity for f in found] == [severity]
     nothing = made.learned(0)
     nothing.network.layers[-1].kernel_constraint = constraints.NonNeg()
     assert [f.severity for f in examine(nothing, OURS)] == ["note"]

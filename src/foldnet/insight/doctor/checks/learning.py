@@ -117,7 +117,9 @@ def _is_constrained(context: Context) -> bool:
 
 
 def _has_constraint(layer: Layer) -> bool:
-    return any(getattr(layer, f"{kernel}_constraint", None) is not None for kernel in KERNELS)
+    settings = [f"{kernel}_constraint" for kernel in KERNELS]
+    inner = layer.with_inner_layers
+    return any(getattr(each, name, None) is not None for each in inner for name in settings)
 
 
 def _is_frozen(context: Context) -> bool:

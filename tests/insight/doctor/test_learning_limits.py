@@ -36,10 +36,14 @@ def test_of_ones_own_loss_it_is_not_known_how_far_from_the_targets_it_leads(live
 
 
 def test_of_ones_own_loss_a_rare_class_may_cost_more():
-    """All rows are called positive: right where that error is free."""
+    """All rows called positive is right where that error is free; a loss with the wrong sign ranks them backwards."""
     network, y = made.through_bends(made.W, "sigmoid", bias=9.0), (made.Y > 0).astype(np.float64)
     network.compile("adam", lambda t, p: ops.mean((1 - t) * p + 20 * t * (1 - p)))
     assert {f.severity for f in examine(made.Context(network, made.X, y, steps=1000), OURS)} == {"note"}
+    backwards = made.through_bends(-made.W, "sigmoid")
+    backwards.compile("adam", lambda t, p: ops.mean(t * p + (1 - t) * (1 - p)))
+    (found,) = examine(made.Context(backwards, made.X, y, steps=1000), OURS[:1])
+    assert found.severity == "error"
     network.compile("adam", "binary_crossentropy")
     assert "error" in {f.severity for f in examine(made.Context(network, made.X, y, steps=1000), OURS)}
 

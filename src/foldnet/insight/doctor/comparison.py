@@ -54,6 +54,11 @@ class Ranks:
         blind = self.network - 0.5 < max(NOTHING, SURE * self.chance)
         return blind and self.fit - self.network > max(SOMETHING, SURE * float(np.sqrt(2)) * self.chance)
 
+    @property
+    def backwards(self) -> bool:
+        """Whether the network clearly gives the positive rows the smaller values, which no cost of errors asks for."""
+        return 0.5 - self.network > max(SOMETHING, SURE * self.chance)
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -54,11 +54,13 @@ def learns_less(context: Context) -> Iterator[Finding]:
             _limited(context, "error"), "", _apart(context), f"{SCALED} {remedy}", **found.evidence()
         )
     elif found.found_nothing:
+        backwards = found.ranks is not None and found.ranks.backwards
+        severity: Severity = "error" if backwards else _limited(context, "error")
         own, other = _said(found.network), _said(found.fit)
         if found.ranks is not None and not found.clear:  # one class is so rare that accuracy says nothing
             own, other = (f"AUC {share:.2f}" for share in (found.ranks.network, found.ranks.fit))
         yield graded(
-            _limited(context, "error"), "",
+            severity, "",
             f"It explains nothing of the targets ({own}), which a ridge regression predicts for rows that it has not "
             f"seen ({other}).",
             remedy, **found.evidence(),

@@ -186,8 +186,8 @@ def _fractions(labels: Labels) -> Finding | None:
     share = float((labels.rows != np.floor(labels.rows)).mean())
     return error(
         labels.path,
-        f"{labels.loss_name} takes class numbers, but {percent(share)} of the targets are not whole: the fraction is cut "
-        "off, and what is learned are other classes.",
+        f"{labels.loss_name} takes class numbers, but {percent(share)} of the targets are not whole: the fraction is "
+        "cut off, and what is learned are other classes.",
         "Give the class numbers as they were before scaling; for numbers use a linear output and mse. Train again.",
         not_whole=share, smallest_target=float(labels.rows.min()), largest_target=float(labels.rows.max()),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from foldnet.callbacks import CSVLogger
 from foldnet.errors import FileFormatError, InputError, MissingFileError
 from foldnet.insight.doctor.checks.overfit import curve_of
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.history import own_history, read_history, read_validation
+from foldnet.insight.doctor.history import own_history, read_history
 from foldnet.insight.doctor.registry import NEEDS
 from tests.insight.doctor.doctor_overfit import falling, valley
 
@@ -151,20 +151,6 @@ def test_no_more_is_said_of_a_curve_than_is_known():
         )
         == ()
     )
-
-
-def test_validation_data_are_given_as_in_fit():
-    assert read_validation(None) is None
-    assert read_validation([1, 2]) == (1, 2)
-    assert read_validation((1, 2, 3)) == (1, 2, 3)
-    for given, said in (
-        (7, "not a int"),
-        ((1,), "not 1 values"),
-        ((None, 1), "as in fit"),
-        ("ab", "not a str"),
-    ):
-        with pytest.raises(InputError, match=said):
-            read_validation(given)
 
 
 def test_a_check_may_need_the_history(trained):

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.free_axes import free_axes
 from foldnet.graph.graph import Graph, bind
-from foldnet.insight.doctor.history import own_history, read_history, read_validation
+from foldnet.insight.doctor.given import check_keys, numbers, only_targets, read_validation, row_count
+from foldnet.insight.doctor.history import own_history, read_history
 from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
 from foldnet.lowering.lower import Normalized, lower_and_note
@@ -55,7 +54,7 @@ class Context:
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or None.
 
     Raises:
-        InputError: the history or the validation data are of another form.
+        InputError: the history or the validation data are of another form, or a dict of data has other names.
     """
 
     def __init__(
@@ -70,12 +69,12 @@ class Context:
         history: object = None,
         validation_data: object = None,
     ) -> None:
-        self.network, self.x, self.y = network, x, y
+        check_keys(network, x)
+        self.network, self.x, self.y = network, x, only_targets(network, y)
         self.script, self.candidate = script, candidate
         self.history: Mapping[str, list[float]] | None = (
             own_history(network) if history is None else read_history(history)
         )
-        self.validation_data = read_validation(validation_data)
         # Taken unchanged: a file's settings may be unknown to foldnet, so no trainer is built from them here.
         self._trainer = network._trainer
         self.steps = steps or self._counted()
@@ -84,6 +83,7 @@ class Context:
         self.sites = list(opened(sites))
         self.site = {s.path: s for s in self.sites}
         self.outputs = [self.site[path] for path in results]
+        self.validation_data = read_validation(network, validation_data, any(self.losses))
 
     def _counted(self) -> int | None:
         """The number of steps according to the optimizer, live or in the file."""
@@ -243,20 +243,12 @@ class Context:
         """Targets of the first output as float64, if they are numbers, one row for each row of data."""
         if self.y is None or len(self.network.outputs) != 1:
             return None
-        try:
-            found = np.asarray(self._targets_of_one_output())
-            usable = found.ndim > 0 and found.size > 0 and found.dtype.kind in "biufO"
-            return found.astype(np.float64) if usable else None
-        except (TypeError, ValueError):
-            return None
+        return numbers(self.y, self.outputs[0].shape)
 
-    def _targets_of_one_output(self) -> Any:
-        """The targets without a list or a dict of one around them."""
-        if isinstance(self.y, Mapping) and len(self.y) == 1:
-            return next(iter(self.y.values()))
-        if isinstance(self.y, list | tuple) and len(self.y) == 1:
-            return self.y[0] if np.ndim(self.y[0]) == len(self.outputs[0].shape) else self.y
-        return self.y
+    @cached_property
+    def row_count(self) -> int | None:
+        """The number of rows of data, if that is known."""
+        return None if self.x is None else row_count(self.network, self.x)
 
     @cached_property
     def task(self) -> Task | None:

@@ -7,12 +7,25 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal, get_args, overload
 
+import numpy as np
+
 from foldnet.escaping import escaped
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+def percent(share: float) -> str:
+    """A share in percent; with one digit that is not 0 if it is small.
+
+    >>> percent(0.253), percent(1 / 300)
+    ('25%', '0.3%')
+    """
+    if share == 0 or share >= 0.01:
+        return f"{share:.0%}"
+    return f"{np.format_float_positional(100 * share, precision=1, fractional=False, trim='-')}%"
 
 
 @dataclass(frozen=True)

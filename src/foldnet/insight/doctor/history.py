@@ -1,4 +1,4 @@
-"""The history of a training and its validation data, as the caller gives them."""
+"""The history of a training, as the caller gives it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -122,26 +121,3 @@ def _from_csv(text: str, path: Path) -> dict[str, list[object]]:
         for name, cells in columns
         if name not in ("", "epoch") and not ABSENT.issuperset(cells)
     }
-
-
-# -- validation data ----------------------------------------------------------------------------------------
-
-
-def read_validation(given: object) -> tuple[Any, ...] | None:
-    """``(x, y)`` or ``(x, y, sample_weight)``, or None.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if given is None:
-        return None
-    if not isinstance(given, tuple | list) or len(given) not in (2, 3) or given[0] is None:
-        raise InputError(
-            "validation_data must be (x, y) or (x, y, sample_weight), as in fit; "
-            + (
-                f"not {len(given)} values"
-                if isinstance(given, tuple | list)
-                else f"not a {type(given).__name__}"
-            )
-        )
-    return tuple(given)

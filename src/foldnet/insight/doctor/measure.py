@@ -32,6 +32,8 @@ from foldnet.passes.costs import bound_to
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context, LossSetting
 
+NO_ROW = "every row of the data holds NaN or infinity"
+"""Why no row can be used."""
 MOST_ROWS = 8192
 """The largest number of rows used; from more, this many evenly spread ones are chosen."""
 MOST_VALUES = 2**25
@@ -86,7 +88,7 @@ class Measurement:
         usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
         self.unusable = int((~usable).sum())
         if not usable.any():
-            raise UnsupportedError("every row of the data holds NaN or infinity")
+            raise UnsupportedError(NO_ROW)
         self.picked = np.flatnonzero(usable)[
             _picked(int(usable.sum()), _most_rows(self._graph, inputs, 2 if calls else 1))
         ]

@@ -10,12 +10,13 @@ from typing import Final, Literal
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding
 
-Need = Literal["file", "loss", "data", "targets", "history", "validation", "script", "candidate"]
+Need = Literal["file", "loss", "data", "targets", "given", "history", "validation", "script", "candidate"]
 
 FILE: Final = "file"
 LOSS: Final = "loss"
 DATA: Final = "data"
 TARGETS: Final = "targets"
+GIVEN: Final = "given"
 HISTORY: Final = "history"
 VALIDATION: Final = "validation"
 SCRIPT: Final = "script"
@@ -26,10 +27,14 @@ NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     LOSS: ("needs a compiled network", lambda p: any(p.losses)),
     DATA: ("needs data", lambda p: p.x is not None),
     TARGETS: ("needs data and targets", lambda p: p.x is not None and p.targets is not None),
+    GIVEN: ("needs data and targets", lambda p: p.x is not None and p.y is not None and len(p.outputs) == 1),
     HISTORY: ("needs the history of the training", lambda p: p.history is not None),
     VALIDATION: (
         "needs validation data, or a history with a val_loss that is a number",
-        lambda p: p.validation_data is not None or any(map(isfinite, (p.history or {}).get("val_loss", ()))),
+        lambda p: (
+            (p.validation_data is not None and len(p.outputs) == 1)
+            or any(map(isfinite, (p.history or {}).get("val_loss", ())))
+        ),
     ),
     SCRIPT: ("needs the training script", lambda p: p.script is not None),
     CANDIDATE: (
@@ -38,6 +43,20 @@ NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     ),
 }
 """What a check may need: a description, and whether it is available."""
+
+
+def lacking(need: Need, context: Context) -> str | None:
+    """Why a check with this need cannot be made; None if it can."""
+    words, has = NEEDS[need]
+    if has(context):
+        return None
+    both = context.x is not None and context.y is not None
+    given = context.validation_data is not None if need == VALIDATION else both
+    if need not in (TARGETS, GIVEN, VALIDATION) or not given:
+        return words
+    if len(context.outputs) != 1:
+        return "does not look at networks with several outputs"
+    return "needs targets that are numbers, one for each row"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from foldnet.insight.doctor.checks import (
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
 from foldnet.insight.doctor.grouping import grouped
-from foldnet.insight.doctor.registry import NEEDS, Check
+from foldnet.insight.doctor.registry import Check, lacking
 from foldnet.network import Network
 from foldnet.training.suggestions import suggestion
 
@@ -105,9 +105,9 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
     made: list[str] = []
     skipped: dict[str, str] = {}
     for check in chosen:
-        words, has = NEEDS[check.needs]
-        if not has(context):
-            skipped[check.id] = words
+        missing = lacking(check.needs, context)
+        if missing is not None:
+            skipped[check.id] = missing
         elif check.measures and context.measurement is None:
             skipped[check.id] = f"the network cannot be computed: {context.unmeasured}"
         else:

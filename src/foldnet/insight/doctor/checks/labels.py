@@ -13,7 +13,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.doctor.checks.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
 from foldnet.insight.doctor.context import Context, LossSetting
-from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.finding import Finding, error, graded, note, percent, warning
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import TARGETS, Check
 from foldnet.insight.doctor.task import form_of
@@ -150,6 +150,8 @@ def _unfit_shape(context: Context, loss: LossSetting) -> Finding | None:
     targets, end = context.targets, context.outputs[0]
     if targets is None or targets.ndim == 0 or not targets.size or len(end.shape) < 2 or not end.shape[-1]:
         return None
+    if context.row_count not in (None, len(targets)):
+        return None  # which unusable-targets reports
     found = form_of(targets, end.shape)
     units, columns = int(end.shape[-1]), int(targets.shape[-1]) if targets.ndim > 1 else 1
     numbers = found is not None and found[1]
@@ -184,8 +186,8 @@ def _fractions(labels: Labels) -> Finding | None:
     share = float((labels.rows != np.floor(labels.rows)).mean())
     return error(
         labels.path,
-        f"{labels.loss_name} takes class numbers, but {share:.0%} of the targets are not whole: the fraction is cut "
-        "off, and what is learned are other classes.",
+        f"{labels.loss_name} takes class numbers, but {percent(share)} of the targets are not whole: the fraction is "
+        "cut off, and what is learned are other classes.",
         "Give the class numbers as they were before scaling; for numbers use a linear output and mse. Train again.",
         not_whole=share, smallest_target=float(labels.rows.min()), largest_target=float(labels.rows.max()),
     )  # fmt: skip
@@ -211,14 +213,14 @@ def _not_one(labels: Labels) -> Finding | None:
         make = error if share > MANY else warning
         return make(
             labels.path,
-            f"{labels.loss_name} takes rows that add up to 1, which {share:.0%} of the targets do not, while "
+            f"{labels.loss_name} takes rows that add up to 1, which {percent(share)} of the targets do not, while "
             "the predictions always do: with several classes in a row none of them can become 1.",
             "For labels that may occur together use sigmoid and binary_crossentropy. Train again.", **seen,
         )  # fmt: skip
     if nothing > 0:
         return note(
             labels.path,
-            f"{nothing:.0%} of the targets are rows of zeros, which add nothing to {labels.loss_name}.",
+            f"{percent(nothing)} of the targets are rows of zeros, which add nothing to {labels.loss_name}.",
             "Nothing, if these rows are to be left out; else give them a class of their own.", **seen,
         )  # fmt: skip
     return None
@@ -273,7 +275,7 @@ def _zeros_in_percent(labels: Labels) -> Finding | None:
         return None
     return graded(
         "error" if labels.binary else "warning", labels.path,
-        f"mean_absolute_percentage_error divides by the target, and {zeros:.0%} of the targets are 0: these rows "
+        f"mean_absolute_percentage_error divides by the target, and {percent(zeros)} of the targets are 0: these rows "
         "weigh ten million times as much as one with the target 1.",
         "Use mse or mae for numbers that may be 0, and a crossentropy for labels. Train again.",
         zeros=zeros, largest_target=float(labels.rows.max()),
@@ -289,7 +291,7 @@ def _no_sides(labels: Labels) -> Finding | None:
         return None
     return graded(
         "error" if other > MANY else "warning", labels.path,
-        f"{labels.loss_name} takes the labels -1 and 1 (or 0 and 1), and {other:.0%} of the targets are others.",
+        f"{labels.loss_name} takes the labels -1 and 1 (or 0 and 1), and {percent(other)} of the targets are others.",
         "Give -1 and 1; for several classes use softmax and a crossentropy, for numbers mse. Train again.",
         other_numbers=other, smallest_target=float(labels.rows.min()), largest_target=float(labels.rows.max()),
     )  # fmt: skip
@@ -323,7 +325,7 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
         make = error if outside > MANY else warning
         yield make(
             labels.path,
-            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, the range of {labels.activation} "
+            f"{percent(outside)} of the targets lie outside {low:g} to {high:g}, the range of {labels.activation} "
             "(with this loss).",
             _into_range(labels),
             outside=outside, smallest_target=float(labels.rows.min()), largest_target=float(labels.rows.max()),

@@ -10,8 +10,8 @@ import numpy as np
 from foldnet.insight.doctor.checks.labels import FEW, ROUNDED, SPARSE
 from foldnet.insight.doctor.checks.losses import BINARY, output_activation
 from foldnet.insight.doctor.context import Context, metric_names
-from foldnet.insight.doctor.finding import Finding, error, graded, note
-from foldnet.insight.doctor.registry import DATA, LOSS, TARGETS, Check
+from foldnet.insight.doctor.finding import Finding, error, graded, note, percent
+from foldnet.insight.doctor.registry import GIVEN, LOSS, TARGETS, Check
 
 ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy")
 """Metrics that compare a prediction's class with the target's."""
@@ -54,14 +54,20 @@ def classes_missing(context: Context) -> Iterator[Finding]:
         return
     if not 1 < len(present) < labels.units:
         return
-    first = next(i for i in range(labels.units) if i not in set(present.tolist()))
+    missing = sorted(set(range(labels.units)) - set(present.tolist()))
+    first, count = missing[0], len(missing)
+    never = (
+        f"1 of {labels.units} classes never occurs in the targets: {first}, which is therefore never predicted."
+        if count == 1
+        else f"{count} of {labels.units} classes never occur in the targets (the first is {first}), so they are never "
+        "predicted."
+    )
     yield note(
         labels.path,
-        f"{labels.units - len(present)} of {labels.units} classes never occur in the targets (the first is "
-        f"{first}), so they are never predicted.",
+        never,
         "Nothing, if the rows are a part of the data; else leave out their units, or look whether the numbers of "
         "the classes start at 0.",
-        classes_without_rows=labels.units - len(present), units=labels.units, first_of_them=first,
+        classes_without_rows=count, units=labels.units, first_of_them=first,
     )  # fmt: skip
 
 
@@ -86,7 +92,7 @@ def metric_does_not_fit(context: Context) -> Iterator[Finding]:
             counted = "targets of 0 and 1" if one_by_one else "rows with one class each"
             yield note(
                 site.path,
-                f"The metric {named[0]} counts right answers for {counted}, which {share:.0%} of the targets are "
+                f"The metric {named[0]} counts right answers for {counted}, which {percent(share)} of the targets are "
                 "not: its number says nothing about these rows.",
                 "For numbers mae or R2Score; for labels that occur together binary_accuracy or F1Score.",
                 unfit=share, units=units,
@@ -119,16 +125,6 @@ def _thresholds(entry: object) -> Iterator[tuple[str, float]]:
         yield from ((name, threshold) for name in metric_names(entry) if name in ACCURACIES)
 
 
-def _rows_of(x: object) -> int | None:
-    """The number of rows of data, if they are arrays."""
-    if isinstance(x, Mapping):
-        return _rows_of(list(x.values()))
-    if isinstance(x, list | tuple) and x and hasattr(x[0], "shape"):
-        return _rows_of(x[0]) if np.ndim(x[0]) > 1 else len(x)
-    shape = getattr(x, "shape", ())
-    return int(shape[0]) if shape else None
-
-
 def unusable_targets(context: Context) -> Iterator[Finding]:
     """Targets that are texts, NaN, or not as many as there are rows."""
     if context.y is None or len(context.network.outputs) != 1:
@@ -136,17 +132,24 @@ def unusable_targets(context: Context) -> Iterator[Finding]:
     targets = context.targets
     site, _ = output_activation(context, context.outputs[0])
     if targets is None:
+        shape = _shape_without_rows(context.y)
+        if shape is not None:
+            yield error(
+                site.path, f"There is not one target for each row: the targets have the shape {shape}.",
+                "Give one target for each row.", targets=shape[0] if shape else 1,
+            )  # fmt: skip
+            return
         yield note(
             site.path, "The targets are not numbers, so nothing can be compared with them.",
             "Give them as the network was trained on them: numbers, class numbers or one-hot rows.",
             targets=len(context.y) if isinstance(context.y, Sized) else 1,
         )  # fmt: skip
         return
-    count = _rows_of(context.x)
+    count = context.row_count
     if count is not None and targets.ndim and len(targets) != count:
         yield error(
             site.path,
-            f"There are {len(targets):,} targets for {count:,} rows, so it is not known which belong together.",
+            f"There {_are(len(targets))} for {count:,} rows, so it is not known which belong together.",
             "Give one target for each row.", targets=len(targets), rows=count,
         )  # fmt: skip
         return
@@ -163,9 +166,23 @@ def unusable_targets(context: Context) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _are(targets: int) -> str:
+    return "is 1 target" if targets == 1 else f"are {targets:,} targets"
+
+
+def _shape_without_rows(y: object) -> tuple[int, ...] | None:
+    """The shape of a single number, or of an array that holds none; None for everything else."""
+    try:
+        found = np.asarray(y)
+    except ValueError:  # rows of different lengths
+        return None
+    single = found.ndim == 0 and found.dtype.kind in "biuf"
+    return found.shape if single or not found.size else None
+
+
 CHECKS = (
     Check("constant-targets", TARGETS, "targets that never vary", constant_targets),
     Check("classes-missing", TARGETS, "classes that never occur", classes_missing),
-    Check("unusable-targets", DATA, "targets that are texts, NaN, or not one a row", unusable_targets),
+    Check("unusable-targets", GIVEN, "targets that are texts, NaN, or not one a row", unusable_targets),
     Check("metric-does-not-fit", LOSS, "an accuracy of numbers or logits", metric_does_not_fit),
 )

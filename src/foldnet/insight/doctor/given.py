@@ -1,0 +1,144 @@
+"""Data, targets and validation data as the caller gives them, read as ``fit`` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import InputError
+from foldnet.nested_data import arranged
+from foldnet.network import Network
+from foldnet.structure import flatten, is_nested
+
+
+def check_keys(network: Network, x: object) -> None:
+    """Check the names in a dict of data.
+
+    Raises:
+        InputError: they are not those of the inputs.
+    """
+    if isinstance(x, Mapping):
+        arranged(x, network.input_structure, network.input_names, "x")
+
+
+def only_targets(network: Network, y: object) -> object:
+    """The targets of a network's only output, without a list, tuple or dict of one around them.
+
+    Raises:
+        InputError: a dict without an entry for the output.
+    """
+    from foldnet.training.program import output_names
+
+    names = output_names(network)
+    return arranged(y, network.output_structure, names, "y")[0] if len(names) == 1 and y is not None else y
+
+
+def numbers(y: object, shape: tuple[int | None, ...]) -> Array | None:
+    """Targets as float64, if they are numbers and there are any.
+
+    Args:
+        y: of one output.
+        shape: of the output. One more axis of size 1 is removed, as losses do.
+    """
+    try:
+        found = np.asarray(y)
+        if found.ndim == 0 or not found.size or found.dtype.kind not in "biufO":
+            return None
+        found = found.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found[..., 0] if found.ndim == len(shape) + 1 and found.shape[-1] == 1 else found
+
+
+def row_count(network: Network, x: object) -> int | None:
+    """The number of rows of data; None if they are not nested like the inputs, or no rows."""
+    try:
+        entries = arranged(x, network.input_structure, network.input_names, "x")
+        return next((len(entry) for entry in entries if entry is not None), None)
+    except (InputError, TypeError):
+        return None
+
+
+# -- validation data ----------------------------------------------------------------------------------------
+
+
+def read_validation(network: Network, given: object, known_loss: bool = True) -> tuple[Any, ...] | None:
+    """``(x, y)`` or ``(x, y, sample_weight)``, or None.
+
+    Args:
+        network: that the rows are for.
+        given: by the caller.
+        known_loss: whether the loss is one of Keras's; only the user's own takes targets of other shapes.
+
+    Raises:
+        InputError: it is neither; x, y and weights have different numbers of rows; the targets are not numbers or
+            do not fit the output; or a weight is below 0.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3) or given[0] is None:
+        raise InputError(
+            "validation_data must be (x, y) or (x, y, sample_weight), as in fit; "
+            + (
+                f"not {len(given)} values"
+                if isinstance(given, tuple | list)
+                else f"not a {type(given).__name__}"
+            )
+        )
+    x, y, weights = (*given, None)[:3]
+    if y is None:
+        raise InputError(
+            "validation_data must have targets, as in fit: (x, y) or (x, y, sample_weight); y is None"
+        )
+    rows = row_count(network, x)
+    if len(network.outputs) == 1:
+        y = _validation_targets(network, y, known_loss)
+        _same_length(len(y), rows)
+        if weights is not None:
+            _check_weights(weights, y, network.outputs[0].shape)
+        return (x, y, *given[2:])
+    for part in flatten(y) if is_nested(y) else ():
+        if hasattr(part, "__len__"):
+            _same_length(len(part), rows)
+    return tuple(given)
+
+
+def _validation_targets(network: Network, y: object, known_loss: bool) -> Array:
+    from foldnet.insight.doctor.task import form_of
+    from foldnet.training.data import as_array
+
+    given = as_array(only_targets(network, y), "y of validation_data")
+    shape = network.outputs[0].shape
+    found = numbers(given, shape)
+    found = given if found is None else found
+    if known_loss and len(shape) > 1 and form_of(found, shape) is None:
+        wanted = tuple(shape[1:])
+        raise InputError(
+            f"y of validation_data has the shape {found.shape}, which does not fit the output's: give one row of "
+            f"shape {wanted} for each row of x, or one class number"
+        )
+    return found
+
+
+def _same_length(targets: int, rows: int | None) -> None:
+    if rows is not None and targets != rows:
+        raise InputError(
+            f"validation_data has {targets:,} targets for {rows:,} rows: give one target for each row"
+        )
+
+
+def _check_weights(weights: object, targets: Array, shape: tuple[int | None, ...]) -> None:
+    from foldnet.training.data import sample_weights
+
+    try:
+        found = sample_weights(weights, None, targets, len(targets), shape)
+    except InputError as error:
+        raise InputError(f"validation_data: {error}") from None
+    if not (found >= 0).all():
+        raise InputError(
+            "sample_weight of validation_data must be 0 or more in every row; "
+            f"the smallest is {float(found.min()):g}"
+        )

@@ -66,23 +66,23 @@ SLOPES = {
     "sigmoid": (f"{_SIGMOID} * (1 / (1 + exp(x)))", _SIGMOID, 2),
     "softplus": (_SIGMOID, "0", 1.8),
     "log_sigmoid": ("1 / (1 + exp(x))", "0", 1.8),
-    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 0.9),
+    "silu": (f"{_SIGMOID} * (1 + x / (1 + exp(x)))", f"fmax({_SIGMOID} * fmax(1, fabs({_CUT})), 1e-30)", 1),
     "mish": (
         f"{_EXP} * ({_EXP} + 2) / {_MISH} + (x > 30 ? 30 : x) * 4 * ({_EXP} / {_MISH}) * (({_EXP} + 1) / {_MISH})",
         f"fmax({_EXP} / ({_EXP} + 1) * fmax(1, fabs({_CUT})), 1e-30)",
-        0.9,
+        1,
     ),
-    "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL})", 1.5),
+    "gelu": (f"{_PHI} + x * {_BELL}", f"fmax({_PHI}, fabs(x) * {_BELL})", 1.8),
     "gelu_tanh": (
         f"{_GATE} + {_TILT} * {_GATE} / (1 + exp({_INSIDE}))",
         f"fmax({_GATE} * fmax(1, fabs({_TILT} / (1 + exp({_INSIDE})))), 1e-30)",
-        0.9,
+        1,
     ),
     "tanh_shrink": ("tanh(x) * tanh(x)", "0", 2),
     "elu": ("x > 0 ? 1 : 0.3f * exp(x)", "0", 1.7),
     "selu": ("x > 0 ? 1.0507009873554805 : 1.7580993408473766 * exp(x)", "0", 2),
     "softsign": ("1 / ((1 + fabs(x)) * (1 + fabs(x)))", "1e-30", 1),
-    "erf": ("1.1283791670955125739 * exp(-x * x)", "0", 1.3),
+    "erf": ("1.1283791670955125739 * exp(-x * x)", "0", 1.5),
 }
 """Slopes, and the size of the terms that a slope is the sum of: a sum that cancels has the digits of its terms."""
 

@@ -51,12 +51,33 @@ def test_a_seed_counts_by_its_low_word():
 
 
 def test_what_is_dropped_lies_below_the_rate():
-    numbers = philox.bits(3, 1, 4, 9)
-    rate = int(numbers[4]) / WORD
-    assert np.array_equal(philox.dropped(3, 1, 4, 9, rate), numbers < numbers[4])
-    assert np.array_equal(philox.dropped(3, 1, 4, 9, rate + 1 / WORD), numbers <= numbers[4])
+    """Of a rate that 16 bits are too coarse for: the least of many numbers."""
+    numbers = philox.bits(3, 1, 4, 9000)
+    at = int(np.argmin(numbers))
+    rate = int(numbers[at]) / WORD
+    assert philox.threshold(rate)[1] == 1
+    assert not philox.dropped(3, 1, 4, 9000, rate).any()
+    assert np.flatnonzero(philox.dropped(3, 1, 4, 9000, rate + 1 / WORD)).tolist() == [at]
     assert not philox.dropped(3, 1, 4, 9, 0.0).any()
     assert philox.dropped(3, 1, 4, 9, 1.0).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 17])
+def test_two_elements_share_a_number_by_its_halves(count):
+    half = 2**16
+    halves = [number(3, 1, 4, i // 2) // half ** (i % 2) % half for i in range(count)]
+    for below in (halves[0], halves[-1]):
+        assert philox.threshold(below / half) == (below * half, 2)
+        assert philox.dropped(3, 1, 4, count, below / half).tolist() == [h < below for h in halves]
+        assert philox.dropped(3, 1, 4, count, (below + 1) / half).tolist() == [h <= below for h in halves]
+
+
+@given(st.floats(0, 1))
+def test_a_threshold_is_within_a_thousandth_of_what_is_dropped_and_of_what_is_kept(rate):
+    below, sharing = philox.threshold(rate)
+    assert 0 <= below <= WORD
+    assert abs(below / WORD - rate) <= max(min(rate, 1 - rate) / 1000, 0.5 / WORD)
+    assert sharing == 1 or below % 2**16 == 0
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8])

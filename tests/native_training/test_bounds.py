@@ -88,7 +88,9 @@ int main(void) {
           const size_t size = sizeof(float) * (size_t)(count * R);
           float *factor = malloc(size), *addend = both ? malloc(size) : 0;
           const long quads = (count + 3) / 4;
-          random_choice(factor, addend, count, 0, R, 1, 0, quads, training, 9, key, 1e9, 0.0f, 1.5f, 0.0f, 0.5f);
+          for (int sharing = 1; sharing < 3; sharing++)
+            random_choice(factor, addend, count, 0, R, 1, 0, (count + 4 * sharing - 1) / (4 * sharing), training, 9,
+                          key, sharing, 1e9, 0.0f, 1.5f, 0.0f, 0.5f);
           random_normals(factor, addend, count, 0, R, 1, 0, quads, training, 9, key, 0.5f);
           free(factor);
           free(addend);

@@ -27,6 +27,7 @@ from foldnet.operations.batch.op import (
     SumTo,
     weights_of,
 )
+from foldnet.operations.batch.philox import threshold
 
 SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
@@ -316,7 +317,7 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
     number = e.layout.number
     low = addend_low = addend_high = "0.0f"
-    threshold = ""
+    drops = op.kind in ("alpha_dropout", "dropout")
     match op.kind:
         case "gaussian_noise":
             high = f"(float){number(op.rate)}"
@@ -325,21 +326,25 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
         case "alpha_dropout":
             a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
             b = -a * SELU_FLOOR * op.rate
-            threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), f"(float){number(a)}"
+            high = f"(float){number(a)}"
             addend_low, addend_high = f"(float){number(a * SELU_FLOOR + b)}", f"(float){number(b)}"
         case "dropout":
-            threshold = number(min(round(op.rate * 2.0**32), 2**32))
             high = f"(float){number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))}"
         case _:
             assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
-    quads = -(-count // 4)
-    name, drawn = "random_normals", high
-    if threshold:
-        name, drawn = "random_choice", f"{threshold}, {low}, {high}, {addend_low}, {addend_high}"
+    name, drawn, sharing = "random_normals", high, 1
+    if drops:
+        below, sharing = threshold(op.rate)
+        # The rate is an argument of the program, so that its code is the same for every rate of this many.
+        name, drawn = (
+            "random_choice",
+            f"{sharing}, {number(below)}, {low}, {high}, {addend_low}, {addend_high}",
+        )
+    blocks = -(-count // (4 * sharing))
     e.add_ahead(
-        f"{name}({factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, {each}, LOW({quads}), "
-        f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {drawn});"
+        f"{name}({factor.base}, {addend.base if addend else 'NULL'}, {count}, ROW_0, R, {each}, LOW({blocks}), "
+        f"HIGH({blocks}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {drawn});"
     )
     x = e.spread(node.inputs[0], shape)
     operands = [e.write(node.output), x, factor, *([addend] if addend else [])]

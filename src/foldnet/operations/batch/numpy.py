@@ -143,11 +143,11 @@ def drop_change(op: Drop, context: StepContext, x: Array) -> tuple[Array, Array]
     shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
     rows, width = shape[0], prod(shape[1:])
 
-    def mask(draw: Callable[..., Array], *settings: float) -> Array:
+    def mask(draw: Callable[..., Array], *settings: float, block: int = 4) -> Array:
         def numbers(count: int) -> Array:
             return draw(context.seed, op.stream, context.step, count, *settings)
 
-        return philox.of_rows(numbers, rows, width).reshape(shape)
+        return philox.of_rows(numbers, rows, width, block).reshape(shape)
 
     one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
     if op.kind == "gaussian_noise" or op.kind == "gaussian_dropout":
@@ -155,7 +155,7 @@ def drop_change(op: Drop, context: StepContext, x: Array) -> tuple[Array, Array]
         if op.kind == "gaussian_noise":
             return one, (noise * op.rate).astype(x.dtype)
         return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
-    gone = mask(philox.dropped, op.rate)
+    gone = mask(philox.dropped, op.rate, block=4 * philox.threshold(op.rate)[1])
     match op.kind:
         case "dropout":
             scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)

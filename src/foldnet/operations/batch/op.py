@@ -144,7 +144,9 @@ class Drop(Op):
     The number for an element comes from the counter-based generator Philox4x32-10 with key
     ``(seed, stream)`` and counter ``(step, index // 4)``, lane ``index % 4``, where ``index`` is the element's
     position in row-major order in the mask, whose axes marked ``shared`` (batch axis included) have size 1 and whose
-    rows are each padded to a multiple of 4 positions. If ``rows`` is given, a batch must have this many rows.
+    rows are each padded to a multiple of 4 positions. For most rates, two elements of dropout share a number
+    (``philox.threshold``): then the counter is ``(step, index // 8)``, lane ``index % 8 // 2``, half ``index % 2`` from
+    the low one on, and rows are padded to a multiple of 8. If ``rows`` is given, a batch must have this many rows.
     """
 
     predicts: ClassVar[bool] = False

@@ -42,9 +42,32 @@ def bits(seed: int, stream: int, step: int, count: int) -> Array:
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32).reshape(-1)[:count]
 
 
+def threshold(rate: float) -> tuple[int, int]:
+    """Below which number of 32 bits an element is dropped, and how many elements share a number of the generator.
+
+    Drawing is a large part of a small network's step, so two elements share a number, with 16 bits each, where rounding
+    the rate to 16 bits changes it, and what it keeps, by less than a thousandth.
+
+    >>> threshold(0.3), threshold(0.001)
+    ((1288503296, 2), (4294967, 1))
+    """
+    rounded = round(rate * 2.0**16)
+    if abs(rounded / 2.0**16 - rate) <= min(rate, 1 - rate) / 1000:
+        return rounded << 16, 2
+    return min(round(rate * 2.0**32), 2**32), 1
+
+
 def dropped(seed: int, stream: int, step: int, count: int, rate: float) -> Array:
-    """Which of ``count`` elements a Dropout of this rate zeroes: those whose number is below ``rate * 2**32``."""
-    return bits(seed, stream, step, count).astype(np.uint64) < np.uint64(min(round(rate * 2.0**32), 2**32))
+    """Which of ``count`` elements a Dropout of this rate zeroes: those whose number is below its threshold.
+
+    Where two elements share a number, the first one's is its low half, and the second one's its high half, as the high
+    halves of numbers of 32 bits; what is in the low half makes no difference then.
+    """
+    below, sharing = threshold(rate)
+    numbers = bits(seed, stream, step, -(-count // sharing))
+    if sharing == 2:
+        numbers = np.stack([numbers << np.uint32(16), numbers], axis=1).reshape(-1)[:count]
+    return numbers < np.uint64(below)
 
 
 def normal(seed: int, stream: int, step: int, count: int) -> Array:
@@ -68,17 +91,18 @@ DISTRIBUTIONS = {"uniform": uniform, "normal": normal}
 """By name, what gives the numbers of a distribution."""
 
 
-def of_rows(numbers: Callable[[int], Array], rows: int, width: int) -> Array:
+def of_rows(numbers: Callable[[int], Array], rows: int, width: int, block: int = 4) -> Array:
     """``width`` numbers for each row, (rows, width).
 
-    Each row starts at a new block of four numbers, so that rows can be drawn in parallel.
+    Each row starts at a new block of four numbers of the generator, so that rows can be drawn in parallel.
 
     Args:
         numbers: gives so many numbers.
         rows: how many rows there are.
         width: how many numbers each has.
+        block: how many numbers a block makes.
     """
-    padded = -(-width // 4) * 4
+    padded = -(-width // block) * block
     return numbers(rows * padded).reshape(rows, padded)[:, :width]
 
 

@@ -168,9 +168,9 @@ static inline void choose(float *to, VI x, uint32_t last, float yes, float no) {
     to[k] = drawn[k] <= last ? yes : no;
 }
 
-/* Elements 4 * lo up to 4 * hi of R rows are all ones, their addends zeros: what a Drop does outside training. */
+/* Elements lo up to hi of R rows are all ones, their addends zeros: what a Drop does outside training. */
 static inline void unchanged(float *factor, float *addend, long count, long R, long lo, long hi) {
-  for (long r = lo * 4 * R; r < hi * 4 * R && r < count * R; r += 16) {
+  for (long r = lo * R; r < hi * R && r < count * R; r += 16) {
     if (factor)
       STORE(factor + r, SPREAD(1.0f));
     if (addend)
@@ -178,16 +178,17 @@ static inline void unchanged(float *factor, float *addend, long count, long R, l
   }
 }
 
-/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of R rows from number `row` on: the low one where the
-   number drawn is below the threshold, else the high one. */
+/* Factors (and addends) of a Drop for R rows from number `row` on, of the elements that blocks lo up to hi of the
+   generator make: the low one where the number drawn is below the threshold, else the high one. With `sharing` 2, the
+   halves of a number are two elements', and only the threshold's high half is not 0. */
 static void random_choice(float *factor, float *addend, long count, long row, long R, long each, long lo, long hi,
-                          int training, uint64_t step, Key key, double threshold, float low, float high,
+                          int training, uint64_t step, Key key, int sharing, double threshold, float low, float high,
                           float addend_low, float addend_high) {
-  const long quads = (count + 3) / 4;
+  const long made = 4 * sharing, blocks = (count + made - 1) / made;
   const uint32_t last = threshold >= 1.0 ? (uint32_t)(threshold - 1.0) : 0;
   uint64_t keys[20];
   if (!training) {
-    unchanged(factor, addend, count, R, lo, hi);
+    unchanged(factor, addend, count, R, lo * made, hi * made);
     return;
   }
   if (threshold < 1.0) {
@@ -196,21 +197,24 @@ static void random_choice(float *factor, float *addend, long count, long row, lo
   }
   key_schedule(keys, key);
   for (long first = 0; first < R; first += 32)
-    for (long q = lo; q < hi; q++) {
+    for (long block = lo; block < hi; block++) {
       VI drawn[8];
-      row_numbers(drawn, row + first, each, quads, q, step, keys);
-#pragma GCC unroll 2
-      for (long half = 0; half < 2; half++) {
-        const long r = first + 16 * half;
-        if (r >= R)
+      row_numbers(drawn, row + first, each, blocks, block, step, keys);
+#pragma GCC unroll 8
+      for (long k = 0; k < 8; k++) {
+        const long element = block * made + k;
+        if (k == made || element >= count)
           break;
-#pragma GCC unroll 4
-        for (long k = 0; k < 4; k++)
-          if (q * 4 + k < count) {
-            choose(factor + (q * 4 + k) * R + r, drawn[4 * half + k], last, low, high);
-            if (addend)
-              choose(addend + (q * 4 + k) * R + r, drawn[4 * half + k], last, addend_low, addend_high);
-          }
+#pragma GCC unroll 2
+        for (long half = 0; half < 2; half++) {
+          const long r = first + 16 * half;
+          if (r >= R)
+            break;
+          const VI whole = drawn[4 * half + k / sharing], x = k % sharing + 1 < sharing ? whole << 16 : whole;
+          choose(factor + element * R + r, x, last, low, high);
+          if (addend)
+            choose(addend + element * R + r, x, last, addend_low, addend_high);
+        }
       }
     }
 }
@@ -221,7 +225,7 @@ static void random_uniforms(float *to, long count, long row, long R, long each, 
   const long quads = (count + 3) / 4;
   uint64_t keys[20];
   if (!training) {
-    unchanged(NULL, to, count, R, lo, hi);
+    unchanged(NULL, to, count, R, 4 * lo, 4 * hi);
     return;
   }
   key_schedule(keys, key);
@@ -249,7 +253,7 @@ static void random_normals(float *factor, float *addend, long count, long row, l
   float *const to = addend ? addend : factor;
   uint64_t keys[20];
   if (!training || (addend && factor))
-    unchanged(factor, addend, count, R, lo, hi);
+    unchanged(factor, addend, count, R, 4 * lo, 4 * hi);
   if (!training)
     return;
   key_schedule(keys, key);

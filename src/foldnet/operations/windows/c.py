@@ -53,6 +53,10 @@ class _Loops:
         self.start = -sum(w.before * s for w, s in zip(windows, inner, strict=True))
         # Windows that do not meet touch different elements of x.
         self.apart = all(w.stride >= w.size for w in windows) and any(n != 1 for n in y)
+        # Every element of x is in one window: what it is given need not be added to zeros.
+        self.once = (
+            all(w.stride == w.size and w.size * y[w.axis] == x[w.axis] for w in windows) and not self.padded
+        )
 
     def side_by_side(self, operands: Sequence[Operand]) -> tuple[Row, list[Operand]]:
         """The loops, and the operands in them, with the axes behind the windows' innermost.
@@ -167,10 +171,11 @@ def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
     """To the first of the largest values, or shared equally."""
     op, (x, y, g) = node.op, node.inputs
     shape, out = w.shape(x), w.shape(g)
-    w.zero(node.output)
+    loops = _Loops(op.of.windows(shape), shape, out)
+    if not loops.once:
+        w.zero(node.output)
     if 0 in shape:
         return
-    loops = _Loops(op.of.windows(shape), shape, out)
     target = w.write(node.output, loops.of_x, loops.start)
     given = w.read(g, loops.of_y)
     places = loops.places()
@@ -178,7 +183,7 @@ def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
 
         def share(t: str, g: str, *places: str) -> str:
             inside = loops.inside(places)
-            return where(inside, f"{t} += {g} / {loops.counts(places[::2])};")
+            return where(inside, f"{t} {'=' if loops.once else '+='} {g} / {loops.counts(places[::2])};")
 
         w.nest(loops.shape, [target, given, *places], share, sums=not loops.apart)
         return
@@ -200,6 +205,8 @@ def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
     def push(t: str, g: str, f: str, *at: str) -> str:
         inside = loops.inside(at[count:])
         test = f"{f} == {composed('(float){0}', loops.number(at[:count]))}"
+        if loops.once:
+            return f"{t} = {test} ? {g} : 0.0f;"
         return where(f"{inside} && {test}" if inside else test, f"{t} += {g};")
 
     w.nest(loops.shape, [target, given, found, *within, *places], push, sums=not loops.apart)

@@ -109,6 +109,15 @@ def loop(variable: str, low: Number, high: Number, kind: str = "int") -> str:
     return f"for ({kind} {variable} = {low}; {variable} < {high}; {variable}++)"
 
 
+def whole_numbers(name: str, numbers: Sequence[int]) -> str:
+    """C of an array of whole numbers.
+
+    >>> whole_numbers("places", [0, 4])
+    'static const int32_t places[] = {0, 4};'
+    """
+    return f"static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};"
+
+
 def laid_out(heads: Sequence[str], statements: str, indent: str = "") -> list[str]:
     """Statements, a line each, inside loops, with the braces that they need; a line that goes on is indented.
 

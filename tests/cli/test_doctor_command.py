@@ -302,3 +302,41 @@ def test_history_and_validation(foldnet, wine, data, tmp_path, monkeypatch):
     assert "which this command reads" in foldnet.refused(
         "doctor", wine, "--history", log, "--sarif", log, "--force"
     )
+
+
+def test_sample_weights(foldnet, wine, data, tmp_path, monkeypatch):
+    """A column of the rows by name or place, or a file; in validation rows that of the same name, if there is one."""
+    seen = []
+    monkeypatch.setattr(
+        "foldnet.insight.doctor.run.examine", lambda c, checks=None: seen.append(c) or examine(c, checks)
+    )
+    head, *lines = (
+        line.split(";") for line in (data / "wine.csv").read_text().replace(",", ";").splitlines()[:61]
+    )
+    weights = [str(i % 3) for i in range(60)]
+    table, plain, turned, file = (tmp_path / n for n in ("train.csv", "plain.csv", "turned.csv", "w.npy"))
+    weighted = [["weight", *head], *([w, *line] for w, line in zip(weights, lines, strict=True))]
+    for path, content in (
+        (table, weighted), (plain, [head, *lines]), (turned, [line[::-1] for line in weighted]),
+    ):  # fmt: skip
+        path.write_text("\n".join(map(";".join, content)) + "\n")
+    np.save(file, np.array(weights, float))
+    given = ("doctor", wine, "--check", "useless-bias", "--target", "quality", "--data")
+    for rows, column in ((table, "weight"), (table, "1"), (turned, "weight"), (plain, file)):
+        foldnet.ok(*given, rows, "--sample-weight", column)
+        np.testing.assert_array_equal(seen[-1].weights.values, np.array(weights, float))
+        assert seen[-1].x.shape == (60, 11)
+    for valid, expected in ((plain, 2), (turned, 3), (table, 3)):
+        for column in ("weight", "1"):
+            foldnet.ok(*given, table, "--sample-weight", column, "--validation", valid)
+            parts = seen[-1].validation_data
+            assert len(parts) == expected
+            np.testing.assert_array_equal(parts[0], seen[-1].x)
+            np.testing.assert_array_equal(
+                np.ravel(parts[-1]), np.ravel(seen[-1].y) if expected == 2 else np.array(weights, float)
+            )
+    foldnet.ok(*given, plain, "--sample-weight", file, "--validation", plain)
+    assert foldnet("doctor", wine, "--sample-weight", "weight").exit_code == 2
+    assert "there is no column 'wait'" in foldnet.refused(*given, table, "--sample-weight", "wait")
+    np.save(file, -np.ones(60))
+    assert "0 or more" in foldnet.refused(*given, plain, "--sample-weight", file)

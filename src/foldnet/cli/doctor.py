@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,7 +29,26 @@ from foldnet.cli.terminal import say, text_width
 Names: TypeAlias = list[tuple[str, ...] | None]
 """For each table the names of its columns, if it has some."""
 
+
+@dataclass(frozen=True)
+class Read:
+    """What is read from tables.
+
+    Attributes:
+        x: rows, for several inputs a list; None without tables.
+        y: their targets, if a column of them is named.
+        weights: how much each row counts, likewise.
+        names: of each table's columns, without those of targets and weights.
+    """
+
+    x: Any = None
+    y: Any = None
+    weights: Any = None
+    names: Names = field(default_factory=list)
+
+
 if TYPE_CHECKING:
+    from foldnet.arrays import Array
     from foldnet.insight.doctor.finding import Report
     from foldnet.network import Network
 
@@ -52,6 +71,11 @@ Examples:
 @table_options(required=False, help="Training data: with it, much is measured instead of guessed.")
 @click.option(
     "--target", metavar="COLUMN", help="The column of --data that holds the targets, or a .npy of them."
+)
+@click.option(
+    "--sample-weight",
+    metavar="COLUMN",
+    help="The column of --data that says how much each row counts, as sample_weight does in fit, or a .npy of that.",
 )
 @click.option(
     "--history",
@@ -85,6 +109,7 @@ def command(
     files: tuple[str, ...],
     weights: str | None,
     target: str | None,
+    sample_weight: str | None,
     history: str | None,
     validation: tuple[str, ...],
     validation_target: str | None,
@@ -110,11 +135,23 @@ def command(
         raise click.UsageError("--fix, --weights, --data, --history and --validation go with one FILE")
     if target is not None and not table["data"]:
         raise click.UsageError("--target names a column of --data; give --data too")
+    if sample_weight is not None and not table["data"]:
+        raise click.UsageError("--sample-weight names a column of --data; give --data too")
     options = TableOptions(**table)
     held_out = _validation(options, validation, target, validation_target)
     check_outputs(
         {"--fix": fix, "--sarif": sarif},
-        [*files, weights, *options.data, *validation, script, target, validation_target, history],
+        [
+            *files,
+            weights,
+            *options.data,
+            *validation,
+            script,
+            target,
+            sample_weight,
+            validation_target,
+            history,
+        ],
         force=force,
     )
     reports = []
@@ -122,25 +159,28 @@ def command(
         if is_frozen(file):
             raise InputError(f"{file} is a frozen predictor: its layers are folded. Give the network's file")
         network = read_network(file, weights)
-        x, y, names = _rows(network, options, target)
+        rows = _rows(network, options, target, sample_weight)
         others: list[Any] | None = None
         if held_out is not None:
-            if validation_target is None:
-                held_out = (held_out[0], _target_name(options, held_out[1]))
-            *others, own = _rows(network, _by_name(network, *held_out, names), held_out[1])
-            _check_names(validation, own, names)
+            held, place = held_out
+            place = _name_in(options, place) if validation_target is None else place
+            counted = _weight_of_validation(options, held, sample_weight)
+            own = _rows(network, _by_name(network, held, (place, counted), rows.names), place, counted)
+            _check_names(validation, own.names, rows.names)
+            others = [own.x, own.y, *([] if own.weights is None else [own.weights])]
         with working("Examining"):
             context = Context(
                 network,
-                x,
-                y,
+                rows.x,
+                rows.y,
+                sample_weight=rows.weights,
                 script=None if script is None else Path(script),
                 history=history,
                 validation_data=others,
             )
             report = examine(context, checks or None)
         if fix is not None:
-            report = replace(report, mended=_mended(network, report, x, y, fix))
+            report = replace(report, mended=_mended(network, report, rows, fix))
         reports.append((file, report))
     if sarif is not None:
         from foldnet.disk.atomic import write_text
@@ -157,16 +197,24 @@ def command(
         click.get_current_context().exit(FAILED)
 
 
-def _by_name(network: Network, table: TableOptions, target: str, like: Names) -> TableOptions:
+def _by_name(
+    network: Network, table: TableOptions, apart: tuple[str | None, ...], like: Names
+) -> TableOptions:
     """How to read tables so that their columns have the order of others of the same names.
 
     Only files are looked into: a pipe can be read once.
+
+    Args:
+        network: that the rows are for.
+        table: the others.
+        apart: columns that hold no inputs.
+        like: the names.
     """
     if None in like or len(like) != len(table.data) or not all(Path(path).is_file() for path in table.data):
         return table
     with ExitStack() as opened:
         texts = [tensor.dtype == "string" for tensor in network.inputs]
-        names = [part.columns for part in table.without(target).open(opened, texts)]
+        names = [part.columns for part in _without(table, *apart).open(opened, texts)]
     if None in names or names == like:
         return table
     return replace(table, columns=tuple(_quoted(n) for n in like if n is not None), drop=())
@@ -193,13 +241,32 @@ def _quoted(names: tuple[str, ...]) -> str:
     return ",".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def _target_name(table: TableOptions, target: str) -> str:
-    """The name of a target's column, which another table may have in another place; as given without names."""
-    if target.endswith(".npy"):
-        return target
+def _without(table: TableOptions, *apart: str | None) -> TableOptions:
+    """The same without columns that hold no inputs."""
+    for columns in apart:
+        table = table if columns is None else table.without(columns)
+    return table
+
+
+def _name_in(table: TableOptions, column: str) -> str:
+    """The name of a column, which another table may have in another place; as given without names."""
+    if column.endswith(".npy"):
+        return column
     with ExitStack() as opened:
-        (own,) = table.target(target).open(opened)
-        return target if own.columns is None or target in own.columns else _quoted(own.columns)
+        (own,) = table.target(column).open(opened)
+        return column if own.columns is None or column in own.columns else _quoted(own.columns)
+
+
+def _weight_of_validation(table: TableOptions, held: TableOptions, weight: str | None) -> str | None:
+    """The column with the weights of validation rows: that of the data, if they have one of that name."""
+    if weight is None or weight.endswith(".npy"):
+        return None
+    name = _name_in(table, weight)
+    with ExitStack() as opened:
+        (own,) = replace(held, data=held.data[:1], columns=(), drop=()).open(opened)
+        return (
+            name if own.columns is None or name in (*own.columns, *map(_quoted, zip(own.columns))) else None
+        )
 
 
 def _validation(
@@ -220,34 +287,39 @@ def _validation(
     return replace(table, data=tables), place
 
 
-def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[Any, Any, Names]:
-    """Rows, targets, and the names of each table's columns; the target's column is left out of the rows."""
+def _rows(network: Network, table: TableOptions, target: str | None, weight: str | None = None) -> Read:
+    """Rows, targets and weights; the columns of targets and weights are left out of the rows."""
+    if not table.data:
+        return Read()
+    with ExitStack() as opened:
+        rows = network_rows(network, _without(table, target, weight), opened)
+        names = [part.columns for part in rows.tables]
+        arrays = rows.all()
+    x = arrays[0] if len(arrays) == 1 else arrays
+    count = len(arrays[0])
+    return Read(x, _column(table, target, count), _column(table, weight, count), names)
+
+
+def _column(table: TableOptions, name: str | None, rows: int) -> Array | None:
+    """A column that holds no inputs."""
     import numpy as np
 
     from foldnet.errors import InputError
 
-    if not table.data:
-        return None, None, []
+    if name is None:
+        return None
     with ExitStack() as opened:
-        inputs = table if target is None else table.without(target)
-        rows = network_rows(network, inputs, opened)
-        names = [part.columns for part in rows.tables]
-        arrays = rows.all()
-    x = arrays[0] if len(arrays) == 1 else arrays
-    if target is None:
-        return x, None, names
-    with ExitStack() as opened:
-        (targets,) = table.target(target).open(opened)
-        y = np.concatenate(list(targets.blocks()))
-    if len(y) != len(arrays[0]):
-        raise InputError(f"{target} has {len(y):,} rows, and the data {len(arrays[0]):,}")
-    return x, y, names
+        (column,) = table.target(name).open(opened)
+        values = np.concatenate(list(column.blocks()))
+    if len(values) != rows:
+        raise InputError(f"{name} has {len(values):,} rows, and the data {rows:,}")
+    return values
 
 
-def _mended(network: Network, report: Report, x: object, y: object, fix: str) -> tuple[str, ...]:
+def _mended(network: Network, report: Report, rows: Read, fix: str) -> tuple[str, ...]:
     from foldnet.insight.doctor.mend import mend
 
-    healthy, done = mend(network, report, x, y)
+    healthy, done = mend(network, report, rows.x, rows.y, rows.weights)
     if not done:
         return (f"nothing was found that can be corrected exactly; {fix} was not written",)
     healthy.save(fix)

@@ -114,4 +114,4 @@ def test_the_remedy_names_what_limits_this_network():
     for sick, says in ((frozen, True), (made.learned(0.5), False)):
         (found,) = examine(sick, ["learns-less-than-a-simple-fit"])
         assert ("frozen" in found.remedy) is says
-        assert "sample weight 0" in found.remedy
+        assert "sample_weight or class_weight" in found.remedy

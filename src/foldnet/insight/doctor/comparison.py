@@ -130,11 +130,9 @@ def compare(context: Context, task: Task, fit: Array) -> Comparison:
         fit = np.clip(fit, *value_range(output_activation(context, context.outputs[0])[0].layer.ends_with))
     network, simple = task.predicted(output), as_predicted(fit, task)
     if task.kind == "numbers" and has_own_loss(context):
-        network = (
-            _on_a_line(network, task.targets, 0, np.inf) + task.targets.mean(axis=0) - network.mean(axis=0)
-        )
+        network = _on_a_line(network, task, 0, np.inf) + task.mean(task.targets) - task.mean(network)
     elif task.kind == "numbers" and _is_held_back(context):
-        network = _on_a_line(network, task.targets, 1, 2)
+        network = _on_a_line(network, task, 1, 2)
     gain, spread = task.gain(simple, network)
     return Comparison(
         task.score(network), task.score(simple), gain, spread, _better(context, task, simple, network),
@@ -151,11 +149,11 @@ def _is_held_back(context: Context) -> bool:
     )
 
 
-def _on_a_line(values: Array, targets: Array, least: float, most: float) -> Array:
+def _on_a_line(values: Array, task: Task, least: float, most: float) -> Array:
     """Values as far from their own mean as brings them nearest to the targets, by a factor within limits."""
-    mean, middle = values.mean(axis=0), targets.mean(axis=0)
-    square = ((values - mean) ** 2).sum(axis=0)
-    slope = ((values - mean) * (targets - middle)).sum(axis=0) / np.where(square > 0, square, 1)
+    mean, middle = task.mean(values), task.mean(task.targets)
+    square = task.mean((values - mean) ** 2)
+    slope = task.mean((values - mean) * (task.targets - middle)) / np.where(square > 0, square, 1)
     return np.asarray(mean + np.clip(slope, least, most) * (values - mean))
 
 
@@ -163,8 +161,8 @@ def _ranks(task: Task, fit: Array, output: Array) -> Ranks | None:
     if task.kind != "two classes":
         return None
     values, positive = task.by_row(output), task.targets == 1
-    own, chance = ranking(values[:, -1] - (values[:, 0] if task.units == 2 else 0), positive)
-    return Ranks(own, ranking(fit[:, 0], positive)[0], chance)
+    own, chance = ranking(values[:, -1] - (values[:, 0] if task.units == 2 else 0), positive, task.weights)
+    return Ranks(own, ranking(fit[:, 0], positive, task.weights)[0], chance)
 
 
 def _better(context: Context, task: Task, fit: Array, network: Array) -> bool:
@@ -175,7 +173,7 @@ def _better(context: Context, task: Task, fit: Array, network: Array) -> bool:
     """
     if task.kind != "numbers":
         return task.balanced(fit) > task.balanced(network)
-    if np.abs(fit - task.targets).mean() > np.abs(network - task.targets).mean():
+    if task.distance(fit) > task.distance(network):
         return False
     own, other = _own_loss(context, task, network), _own_loss(context, task, fit)
     return own is None or other is None or not own < other
@@ -189,16 +187,15 @@ def _own_loss(context: Context, task: Task, predicted: Array) -> float | None:
     if setting is None:
         return None
     if task.targets.min() >= 0:  # for losses with a logarithm, whose value below 0 says nothing
-        predicted = np.maximum(predicted, 0.05 * task.targets.mean())
-    return float(
-        np.mean(np.asarray(losses.FUNCTIONS[setting.name](task.targets, predicted, **setting.settings)))
-    )
+        predicted = np.maximum(predicted, 0.05 * task.mean(task.targets).mean())
+    rows = np.asarray(losses.FUNCTIONS[setting.name](task.targets, predicted, **setting.settings))
+    return float(task.mean(rows).mean())
 
 
 def simple_comparison(context: Context) -> Comparison | None:
     """The network beside the simple fit of its inputs; None where there is nothing to compare."""
     task = comparable(context)
-    if task is None or len(np.unique(task.samples)) < FEWEST or copies_inputs(context, task):
+    if task is None or task.samples_of_equal_weight < FEWEST or copies_inputs(context, task):
         return None
     columns = input_columns(context, task)
     if not columns.shape[1]:

@@ -13,6 +13,7 @@ from foldnet.graph.free_axes import free_axes
 from foldnet.graph.graph import Graph, bind
 from foldnet.insight.doctor.given import check_keys, numbers, only_targets, read_validation, row_count
 from foldnet.insight.doctor.history import own_history, read_history
+from foldnet.insight.doctor.weights import read_weights
 from foldnet.insight.sites import Site, opened, sites_and_results
 from foldnet.layers.base import Layer
 from foldnet.lowering.lower import Normalized, lower_and_note
@@ -47,6 +48,8 @@ class Context:
         network: built.
         x: rows of data, or None.
         y: targets, or None.
+        sample_weight: how much each row counts, as in ``fit``, or None.
+        class_weight: how much the rows of each class count, or None.
         steps: number of training steps, if known; by default the optimizer's count.
         script: path or text of the training script, or None.
         candidate: a prediction function that should equal the network, or None.
@@ -54,7 +57,9 @@ class Context:
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or None.
 
     Raises:
-        InputError: the history or the validation data are of another form, or a dict of data has other names.
+        ConfigError: class weights that are none, or both kinds of weights.
+        InputError: the history or the validation data are of another form, a dict of data has other names, or weights
+            do not fit the rows.
     """
 
     def __init__(
@@ -63,6 +68,8 @@ class Context:
         x: object = None,
         y: object = None,
         *,
+        sample_weight: object = None,
+        class_weight: object = None,
         steps: int | None = None,
         script: object = None,
         candidate: Any = None,
@@ -83,6 +90,7 @@ class Context:
         self.sites = list(opened(sites))
         self.site = {s.path: s for s in self.sites}
         self.outputs = [self.site[path] for path in results]
+        self.weights = read_weights(network, sample_weight, class_weight, self.targets, self.row_count)
         self.validation_data = read_validation(network, validation_data, any(self.losses))
 
     def _counted(self) -> int | None:
@@ -244,6 +252,14 @@ class Context:
         if self.y is None or len(self.network.outputs) != 1:
             return None
         return numbers(self.y, self.outputs[0].shape)
+
+    @cached_property
+    def counted_targets(self) -> Array | None:
+        """The same without rows of weight 0."""
+        targets = self.targets
+        if targets is None or self.weights is None or targets.shape[:1] != self.weights.counts.shape:
+            return targets
+        return targets[self.weights.counts]
 
     @cached_property
     def row_count(self) -> int | None:

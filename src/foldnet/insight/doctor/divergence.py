@@ -54,12 +54,12 @@ def causes(context: Context) -> Iterator[Cause]:
 
 def _rows(context: Context) -> Cause | None:
     measured = context.measurement
-    if measured is None or not measured.unusable:
+    if measured is None or not measured.not_finite:
         return None
     return Cause(
-        f"NaN or infinity in the data: {measured.unusable} of their rows hold some, and one row is enough",
-        "Drop these rows, or fill what is missing.",
-        {"rows_left_out": measured.unusable, "rows_used": measured.rows},
+        f"NaN or infinity in the data: {measured.not_finite} of their rows hold some, and one row is enough",
+        "Drop these rows, or fill what is missing; a weight of 0 does not help, since 0 times NaN is NaN.",
+        {"rows_left_out": measured.not_finite, "rows_used": measured.rows},
     )
 
 
@@ -210,7 +210,7 @@ def _inputs(context: Context) -> Cause | None:
 
 
 def _target_size(context: Context) -> Cause | None:
-    targets = context.targets
+    targets = context.counted_targets
     name = context.losses[0].name if context.losses and context.losses[0] else ""
     if targets is None or targets.ndim == 0 or not targets.size or name in CATEGORICAL:
         return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import InputError
+from foldnet.insight.doctor.weights import checked
 from foldnet.nested_data import arranged
 from foldnet.network import Network
 from foldnet.structure import flatten, is_nested
@@ -98,7 +99,7 @@ def read_validation(network: Network, given: object, known_loss: bool = True) ->
         y = _validation_targets(network, y, known_loss)
         _same_length(len(y), rows)
         if weights is not None:
-            _check_weights(weights, y, network.outputs[0].shape)
+            checked(weights, len(y), network.outputs[0].shape, "sample_weight of validation_data")
         return (x, y, *given[2:])
     for part in flatten(y) if is_nested(y) else ():
         if hasattr(part, "__len__"):
@@ -127,18 +128,4 @@ def _same_length(targets: int, rows: int | None) -> None:
     if rows is not None and targets != rows:
         raise InputError(
             f"validation_data has {targets:,} targets for {rows:,} rows: give one target for each row"
-        )
-
-
-def _check_weights(weights: object, targets: Array, shape: tuple[int | None, ...]) -> None:
-    from foldnet.training.data import sample_weights
-
-    try:
-        found = sample_weights(weights, None, targets, len(targets), shape)
-    except InputError as error:
-        raise InputError(f"validation_data: {error}") from None
-    if not (found >= 0).all():
-        raise InputError(
-            "sample_weight of validation_data must be 0 or more in every row; "
-            f"the smallest is {float(found.min()):g}"
         )

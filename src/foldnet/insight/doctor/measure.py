@@ -20,6 +20,7 @@ from foldnet.engines.reference.program import Step
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
+from foldnet.insight.doctor.weights import mean_one
 from foldnet.insight.normalizations import channels_of
 from foldnet.insight.rows import read_rows
 from foldnet.insight.statistics.moments import Moments
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context, LossSetting
 
 NO_ROW = "every row of the data holds NaN or infinity"
+NO_ROW_COUNTS = "every row of the data with a weight above 0 holds NaN or infinity"
 """Why no row can be used."""
 MOST_ROWS = 8192
 """The largest number of rows used; from more, this many evenly spread ones are chosen."""
@@ -70,7 +72,10 @@ class Drift:
 
 
 class Measurement:
-    """Values of the network on the caller's rows, in float64; rows with NaN or infinity are left out.
+    """Values of the network on the caller's rows, in float64.
+
+    Rows with NaN or infinity are left out. So are those of weight 0, but for the statistics of normalizations: these
+    see them in training as they see all others.
 
     Args:
         context: with ``x``.
@@ -85,14 +90,20 @@ class Measurement:
         self._graph, calls = context.lowered
         self._steps = [Step(self._graph, node) for node in self._graph.nodes]  # those of masks, too
         inputs = read_rows(self._graph, context.x)
-        usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
-        self.unusable = int((~usable).sum())
-        if not usable.any():
+        finite = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
+        self.not_finite = int((~finite).sum())
+        if not finite.any():
             raise UnsupportedError(NO_ROW)
-        self.picked = np.flatnonzero(usable)[
-            _picked(int(usable.sum()), _most_rows(self._graph, inputs, 2 if calls else 1))
-        ]
+        weights = context.weights
+        usable = finite if weights is None else finite & weights.counts
+        self.unusable = self.not_finite if weights is None else int((weights.counts & ~finite).sum())
+        if not usable.any():
+            raise UnsupportedError(NO_ROW_COUNTS)
+        apart = bool(calls) and bool((usable != finite).any())
+        most = _most_rows(self._graph, inputs, (2 if calls else 1) * (2 if apart else 1))
+        self.picked = _picked(usable, most)
         self._inputs = [a[self.picked] for a in inputs]
+        self._seen = [a[_picked(finite, most)] for a in inputs] if apart else self._inputs
         self.rows = len(self.picked)
         self._names = context.value_names
         self._calls = {call.path: call for call in calls}
@@ -136,6 +147,17 @@ class Measurement:
         return self._run(self.correctable) if self.correctable else self.stored
 
     @cached_property
+    def _stored_of_all(self) -> dict[str, Array]:
+        """The values of rows of any weight, computed with the stored statistics."""
+        return self.stored if self._seen is self._inputs else computed(self._graph, self._steps, self._seen)
+
+    @cached_property
+    def weights(self) -> Array:
+        """How much each row counts; the mean is 1."""
+        given = self._context.weights
+        return np.ones(self.rows) if given is None else mean_one(given.by_row[self.picked])
+
+    @cached_property
     def drifts(self) -> Mapping[str, Drift]:
         """How each correctable normalization's statistics differ from the rows', if there are enough rows."""
         _ = self.corrected
@@ -168,17 +190,35 @@ class Measurement:
         return worst
 
     def loss(self, values: Mapping[str, Array] | None = None) -> float | None:
-        """The compiled loss on the rows and targets; None without targets or a known loss that takes them."""
+        """The compiled loss on the rows and targets, as much as rows count; None without targets or a known loss that
+        takes them."""
         rows = self.row_losses(values)
         return None if rows is None else float(rows.mean())
 
     def row_losses(self, values: Mapping[str, Array] | None = None) -> Array | None:
-        """The same for each row."""
+        """The same for each row, times its weight among the rows, whose mean is 1."""
         setting = self._context.losses[0] if self._context.losses else None
         targets = self._context.targets
         if setting is None or targets is None or not targets.ndim or len(targets) < self.picked[-1] + 1:
             return None
-        return row_losses(setting, targets[self.picked], self.outputs(values)[0])
+        return self.weighted_losses(setting, targets[self.picked], self.outputs(values)[0])
+
+    def weighted_losses(
+        self, setting: LossSetting, y_true: Array, y_pred: Array, every: int = 1
+    ) -> Array | None:
+        """A loss of every so many of the rows, times their weights; None if the loss refuses these targets.
+
+        Args:
+            setting: of the loss.
+            y_true: targets of these rows.
+            y_pred: predictions.
+            every: 1 for all rows, 2 for every second one.
+        """
+        given = self._context.weights
+        if given is None:
+            return row_losses(setting, y_true, y_pred)
+        weights = given.values[self.picked][::every]
+        return row_losses(setting, y_true, y_pred, weights / weights.mean())
 
     def insides(self, rows: Array) -> Iterator[tuple[str, Inside]]:
         """By the path of its call, what each operation with hidden values computes of some rows."""
@@ -194,35 +234,58 @@ class Measurement:
 
     def _run(self, corrected: Collection[str]) -> dict[str, Array]:
         chosen = {call.output: call for path, call in self._calls.items() if path in corrected}
+        drifts: dict[str, Drift] = {}
 
         def instead(name: str, values: Mapping[str, Array]) -> Array | None:
-            return self._normalized(chosen[name], values) if name in chosen else None
+            if name not in chosen:
+                return None
+            call = chosen[name]
+            if call.path not in drifts:
+                drifts[call.path] = _drift(call, values)
+            return _normalized(call, values, drifts[call.path])
 
-        return computed(self._graph, self._steps, self._inputs, instead)
+        if chosen and self._seen is not self._inputs:
+            computed(self._graph, self._steps, self._seen, instead)  # for the statistics alone
+        found = computed(self._graph, self._steps, self._inputs, instead)
+        self._drifts |= drifts
+        return found
 
     def drift(self, path: str) -> Drift:
         """How a normalization's statistics differ from those of the rows, as the stored statistics before it are."""
-        return _drift(self._calls[path], self.stored)
-
-    def _normalized(self, call: Normalized, values: Mapping[str, Array]) -> Array:
-        x, layer = values[call.value], cast(BatchNormalization, call.layer)
-        drift = self._drifts[call.path] = _drift(call, values)
-        along = len(call.along)
-        spread = spread_shape([along + a for a in layer.kept_axes(x.ndim - along)], x.shape)
-        weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
-        y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)
-        return np.asarray(y * weights.get("gamma", 1.0) + weights.get("beta", 0.0))
+        return _drift(self._calls[path], self._stored_of_all)
 
 
-def row_losses(setting: LossSetting, y_true: Array, y_pred: Array) -> Array | None:
-    """A loss of each row, the mean over its further axes; None if the loss refuses these targets."""
+def _normalized(call: Normalized, values: Mapping[str, Array], drift: Drift) -> Array:
+    """A normalization's result with other statistics than its own."""
+    x, layer = values[call.value], cast(BatchNormalization, call.layer)
+    along = len(call.along)
+    spread = spread_shape([along + a for a in layer.kept_axes(x.ndim - along)], x.shape)
+    weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
+    y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)
+    return np.asarray(y * weights.get("gamma", 1.0) + weights.get("beta", 0.0))
+
+
+def row_losses(
+    setting: LossSetting, y_true: Array, y_pred: Array, weights: Array | None = None
+) -> Array | None:
+    """A loss of each row, the mean over its further axes; None if the loss refuses these targets.
+
+    Args:
+        setting: of the loss.
+        y_true: targets.
+        y_pred: predictions.
+        weights: of rows, or of rows and positions.
+    """
     from foldnet.training import losses
+    from foldnet.training.weighting import weighted
 
     if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
         y_true = y_true[..., None]
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(losses.FUNCTIONS[setting.name](y_true, y_pred, **setting.settings))
+            if values.ndim and weights is not None:
+                values = np.asarray(weighted(values, weights))
     except (FoldnetError, TypeError, ValueError):
         return None
     if values.ndim == 0 or len(values) != len(y_pred):
@@ -278,8 +341,10 @@ def spread_shape(kept: Collection[int], shape: Sequence[int | None]) -> tuple[in
     return tuple((n or 1) if a in kept else 1 for a, n in enumerate(shape))
 
 
-def _picked(count: int, most: int) -> Array:
-    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+def _picked(usable: Array, most: int) -> Array:
+    """The places of usable rows; of too many the places of evenly spread ones."""
+    places = np.flatnonzero(usable)
+    return places[np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(np.int64)]
 
 
 def _most_rows(graph: Graph, inputs: Sequence[Array], runs: int) -> int:

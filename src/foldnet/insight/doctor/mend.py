@@ -24,7 +24,9 @@ STATISTICS = frozenset({
 """Checks that are fixed by re-estimating the statistics."""
 
 
-def mend(network: Network, report: Report, x: object = None, y: object = None) -> tuple[Network, list[str]]:
+def mend(
+    network: Network, report: Report, x: object = None, y: object = None, sample_weight: object = None
+) -> tuple[Network, list[str]]:
     """A fixed copy of a network, and a list of the changes.
 
     ``training=`` is removed from the calls, useless biases move into the normalization after them, and with data
@@ -35,6 +37,7 @@ def mend(network: Network, report: Report, x: object = None, y: object = None) -
         report: the doctor's report on it.
         x: training data, for the statistics.
         y: their targets; with them, new statistics that raise the compiled loss are not used.
+        sample_weight: how much each row counts in that loss.
 
     >>> from foldnet import Sequential, layers
     >>> from foldnet.insight.doctor import doctor
@@ -48,7 +51,8 @@ def mend(network: Network, report: Report, x: object = None, y: object = None) -
     done += _remove_biases(healthy)
     wrong = sorted({f.check for f in report.findings if f.check in STATISTICS and f.severity != "note"})
     if wrong and x is not None:
-        done += _recalibrate(healthy, x, y, wrong)
+        judged = (x, y) if sample_weight is None else (x, y, sample_weight)
+        done += _recalibrate(healthy, x, None if y is None else judged, wrong)
     return healthy, done
 
 
@@ -101,14 +105,16 @@ def drop_bias(layer: Dense) -> None:
     layer.set_weight("kernel", kernel)
 
 
-def _recalibrate(healthy: Network, x: object, y: object, wrong: list[str]) -> list[str]:
+def _recalibrate(
+    healthy: Network, x: object, judged: tuple[object, ...] | None, wrong: list[str]
+) -> list[str]:
     from foldnet.insight.statistics.recalibrate import recalibrate
 
     context = Context(healthy)
     paths = [p.path for p in context.normalizations if p.layer.trainable]
     if not paths:
         return []
-    judged = (x, y) if y is not None and any(context.losses) else None
+    judged = judged if any(context.losses) else None
     try:
         result = recalibrate(healthy, x, validation_data=judged, layers=paths)
     except FoldnetError as error:

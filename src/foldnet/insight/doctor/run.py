@@ -62,6 +62,8 @@ def doctor(
     candidate: object = None,
     history: object = None,
     validation_data: object = None,
+    sample_weight: object = None,
+    class_weight: object = None,
 ) -> Report:
     """Find what is wrong with a trained network, with numbers from that network.
 
@@ -75,13 +77,17 @@ def doctor(
         history: what ``fit`` returned, here or in Keras; its dict of lists; or the path of a CSVLogger's file or of
             that dict as JSON. By default the one that the network kept from its last ``fit``.
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, rows that were not trained on.
+        sample_weight: how much each row counts, as in ``fit``: one number a row, or one for each step. Rows of weight
+            0 count for nothing but the statistics of normalizations, which saw them in training, too.
+        class_weight: instead of it the weight of each class, as in ``fit``.
 
     Returns:
         A Report; ``print`` it, or read its findings.
 
     Raises:
         ConfigError: a check does not exist, or the network is not built.
-        InputError: the data do not fit the network, or the history or validation data have another form.
+        InputError: the data do not fit the network, the weights do not fit the data, or the history or validation
+            data have another form.
 
     >>> from foldnet import Sequential, layers
     >>> model = Sequential([layers.Input((4,)), layers.Dense(1, activation="softmax", name="out")])
@@ -93,7 +99,8 @@ def doctor(
             f"candidate is a function from rows to predictions, not a {type(candidate).__name__}"
         )
     context = Context(
-        _network(model), x, y, script=script, candidate=candidate, history=history, validation_data=validation_data
+        _network(model), x, y, script=script, candidate=candidate, history=history, validation_data=validation_data,
+        sample_weight=sample_weight, class_weight=class_weight,
     )  # fmt: skip
     return examine(context, checks)
 

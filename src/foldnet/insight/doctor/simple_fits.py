@@ -135,7 +135,7 @@ def fitted(columns: Array, task: Task) -> Array | None:
     count = len(np.unique(task.targets)) if task.kind == "classes" else task.targets[:1].size
     if columns.shape[1] == 0 or not 0 < count <= MOST_ANSWERS:
         return None
-    return left_out(columns, answer_columns(task))
+    return left_out(columns, answer_columns(task), task.weights)
 
 
 def answer_columns(task: Task) -> Array:
@@ -158,35 +158,38 @@ def as_predicted(fit: Array, task: Task) -> Array:
     return np.asarray(np.unique(task.targets)[fit.argmax(axis=1)])
 
 
-def left_out(columns: Array, answers: Array) -> Array:
+def left_out(columns: Array, answers: Array, weights: Array | None = None) -> Array:
     """Each row's answer by a ridge regression on all other rows; for each column with the strength that predicts best.
 
     In closed form: the residual of a row that was left out is its residual divided by 1 minus its leverage (Hastie,
     Tibshirani, Friedman, "The Elements of Statistical Learning", section 7.10, with the mean as a further column).
+    A row of weight w is a row times the root of w, whose residual is that much larger.
 
     Args:
         columns: ``(rows, columns)``.
         answers: ``(rows, answers)``.
+        weights: how much each row counts, above 0 with a mean of 1; by default all the same.
     """
     count = len(columns)
-    columns = columns - columns.mean(axis=0)
-    mean = answers.mean(axis=0)
-    centred = answers - mean
+    weights = np.ones(count) if weights is None else weights
+    roots = np.sqrt(weights)[:, None]
+    columns = (columns - np.average(columns, axis=0, weights=weights)) * roots
+    centred = (answers - np.average(answers, axis=0, weights=weights)) * roots
     sizes, directions = _directions(columns)
     parts = directions.T @ centred
     best, chosen = np.full(answers.shape[1], np.inf), np.zeros_like(centred)
     squares = directions**2
     for strength in STRENGTHS:
-        weights = 1 / (sizes + strength * count)
-        kept = 1 - 1 / count - squares @ weights
-        rest = centred - directions @ (parts * weights[:, None])
+        shrunk = 1 / (sizes + strength * count)
+        kept = 1 - weights / count - squares @ shrunk
+        rest = centred - directions @ (parts * shrunk[:, None])
         with np.errstate(
             all="ignore"
         ):  # a row that decides its own prediction leaves 0 / 0: that strength is not taken
             rest = rest / kept[:, None]
         error = (rest**2).sum(axis=0)
         better = error < best
-        chosen[:, better] = answers[:, better] - rest[:, better]
+        chosen[:, better] = answers[:, better] - rest[:, better] / roots
         best = np.minimum(best, error)
     return chosen
 
@@ -202,16 +205,17 @@ def _directions(columns: Array) -> tuple[Array, Array]:
     return sizes, vectors * np.sqrt(sizes)
 
 
-def ranking(values: Array, positive: Array) -> tuple[float, float]:
+def ranking(values: Array, positive: Array, weights: Array | None = None) -> tuple[float, float]:
     """The share of pairs of a positive and a negative row in which the positive one has the larger value (AUC).
 
     And the standard error of that where values say nothing (Mann and Whitney 1947, "On a test of whether one of two
-    random variables is stochastically larger than the other").
+    random variables is stochastically larger than the other"). A pair counts as much as the product of its weights.
     """
-    many, few = int(positive.sum()), int((~positive).sum())
-    if not many or not few:
+    weights = np.ones(len(values)) if weights is None else weights
+    if positive.all() or not positive.any():
         return 0.5, float("inf")
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[places]
-    share = (rank[positive].sum() - many * (many + 1) / 2) / (many * few)
-    return float(share), float(np.sqrt((many + few + 1) / (12 * many * few)))
+    names, places = np.unique(values, return_inverse=True)
+    above, below = (np.bincount(places, weights * part, len(names)) for part in (positive, ~positive))
+    share = float((above * (np.cumsum(below) - below / 2)).sum() / (above.sum() * below.sum()))
+    many, few = (weights[part].sum() ** 2 / (weights[part] ** 2).sum() for part in (positive, ~positive))
+    return share, float(np.sqrt((many + few + 1) / (12 * many * few)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.insight.doctor.checks.losses import BINARY, CATEGORICAL, PROBABILITIES, output_activation
+from foldnet.insight.doctor.weights import mean_one
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context
@@ -58,6 +59,7 @@ class Task:
         samples: for each row the place of its sample among the samples that were measured.
         steps: how many steps a sample has; 1 without an axis of steps.
         usable: for each sample and step whether it is among the rows.
+        weights: how much each row counts; above 0, with a mean of 1. Rows of weight 0 are left out.
     """
 
     kind: Kind
@@ -69,6 +71,7 @@ class Task:
     samples: Array
     steps: int
     usable: Array
+    weights: Array
 
     @property
     def rows(self) -> int:
@@ -79,6 +82,23 @@ class Task:
     def constant(self) -> bool:
         """Whether all rows have the same target."""
         return self.rows == 0 or bool((self.targets == self.targets[0]).all())
+
+    @property
+    def samples_of_equal_weight(self) -> float:
+        """How many samples of one weight say as much: (sum of the weights)² / (sum of their squares).
+
+        Kish 1965, "Survey Sampling", section 11.7. Where all rows count the same, it is the number of samples.
+        """
+        by_sample = np.bincount(self.samples, self.weights)
+        return float(by_sample.sum() ** 2 / (by_sample**2).sum()) if self.rows else 0.0
+
+    def mean(self, values: Array) -> Array:
+        """The mean of each column of values of the rows, as much as these count."""
+        return np.asarray(np.average(values, axis=0, weights=self.weights))
+
+    def distance(self, predicted: Array) -> float:
+        """How far predicted numbers are from the targets on average."""
+        return float(self.mean(np.abs(predicted - self.targets)).mean())
 
     def by_row(self, values: Array) -> Array:
         """Values of the measured samples, one row for each row of the task: ``(rows, columns)``.
@@ -106,13 +126,13 @@ class Task:
         if self.kind == "numbers":
             rest = _share(bad, total)
             return Score("R2", 1 - rest, self._error(bad - rest * total, total), 0.0, self.rows)
-        rest = float(bad.mean()) if self.rows else float("nan")
-        error = self._error(bad - rest, np.ones(self.rows))
+        rest = _share(bad, total)
+        error = self._error(bad - rest * total, total)
         return Score("accuracy", 1 - rest, error, self.most_frequent(), self.rows)
 
     def gain(self, better: Array, worse: Array) -> tuple[float, float]:
         """By how much one prediction scores more than another on the same rows, and the standard error of that."""
-        total = self._spread() if self.kind == "numbers" else np.ones(self.rows)
+        total = self._spread()
         saved = self._losses(worse) - self._losses(better)
         gain = _share(saved, total)
         return gain, self._error(saved - gain * total, total)
@@ -120,29 +140,48 @@ class Task:
     def most_frequent(self) -> float:
         """The share of the most frequent class; for labels the mean of it over the columns."""
         if self.kind == "labels":
-            share = self.targets.mean(axis=0)
+            share = self.mean(self.targets)
             return float(np.maximum(share, 1 - share).mean())
-        return float(np.unique(self.targets, return_counts=True)[1].max(initial=0)) / max(self.rows, 1)
+        return float(self._classes()[1].max(initial=0)) / max(self.rows, 1)
+
+    def constant_answer(self) -> Array:
+        """The constant prediction with the fewest errors: the median of numbers, and the most frequent class."""
+        if self.kind == "numbers":
+            return _medians(self.targets, self.weights)
+        if self.kind == "labels":
+            return (self.mean(self.targets) > 0.5).astype(np.int64)
+        names, counts = self._classes()
+        return np.asarray(names[counts.argmax()])
+
+    def _classes(self) -> tuple[Array, Array]:
+        """The classes that occur, and how much their rows count together."""
+        names, places = np.unique(self.targets, return_inverse=True)
+        return names, np.bincount(places, self.weights)
 
     def balanced(self, predicted: Array) -> float:
         """The accuracy of classes or labels with every class that occurs counted the same, however rare it is."""
         if self.kind == "labels":
             columns = zip(self.targets.T, predicted.T, strict=True)
-            return float(np.mean([_balanced(t, p) for t, p in columns]))
-        return _balanced(self.targets, predicted)
+            return float(np.mean([self._balanced(t, p) for t, p in columns]))
+        return self._balanced(self.targets, predicted)
+
+    def _balanced(self, targets: Array, predicted: Array) -> float:
+        right = self.weights * (predicted == targets)
+        classes = (targets == c for c in np.unique(targets))
+        return float(np.mean([right[c].sum() / self.weights[c].sum() for c in classes]))
 
     def _losses(self, predicted: Array) -> Array:
-        """What each row's prediction gets wrong: squares, or the share of wrong classes."""
+        """What each row's prediction gets wrong, times its weight: squares, or the share of wrong classes."""
         if self.kind == "numbers":
-            return np.asarray(((predicted - self.targets) ** 2).sum(axis=1))
+            return np.asarray(self.weights * ((predicted - self.targets) ** 2).sum(axis=1))
         wrong = (predicted != self.targets).astype(np.float64)
-        return wrong.mean(axis=1) if wrong.ndim == 2 else wrong
+        return self.weights * (wrong.mean(axis=1) if wrong.ndim == 2 else wrong)
 
     def _spread(self) -> Array:
-        """The squares of each row around the mean; for classes not used."""
+        """What would be wrong at most: the squares of each row around the mean times its weight, for classes 1."""
         if self.kind != "numbers" or not self.rows:
-            return np.ones(self.rows)
-        return np.asarray(((self.targets - self.targets.mean(axis=0)) ** 2).sum(axis=1))
+            return self.weights
+        return np.asarray(self.weights * ((self.targets - self.mean(self.targets)) ** 2).sum(axis=1))
 
     def _error(self, influence: Array, total: Array) -> float:
         """The standard error of a ratio of sums from each row's influence on it, added up by samples."""
@@ -158,8 +197,14 @@ def _share(part: Array, total: Array) -> float:
     return float(part.sum()) / whole if whole > 0 else float("nan")
 
 
-def _balanced(targets: Array, predicted: Array) -> float:
-    return float(np.mean([(predicted[targets == c] == c).mean() for c in np.unique(targets)]))
+def _medians(values: Array, weights: Array) -> Array:
+    """The weighted median of each column; between two values their middle, as without weights."""
+    order = np.argsort(values, axis=0, kind="stable")
+    below = np.cumsum(weights[order], axis=0) - len(values) / 2  # the weights have a mean of 1
+    ordered = np.take_along_axis(values, order, axis=0)
+    first, last = (below > -1e-9).argmax(axis=0), (below > 1e-9).argmax(axis=0)
+    columns = np.arange(values.shape[1])
+    return np.asarray((ordered[first, columns] + ordered[last, columns]) / 2)
 
 
 def task_of(context: Context) -> Task | None:
@@ -186,17 +231,30 @@ def task_of(context: Context) -> Task | None:
     usable = np.isfinite(values).all(axis=1)
     if steps > 1:
         usable &= ~_padded(context, (len(targets), steps))[:count].reshape(-1)
+    weights = _weights(context, (len(targets), *shape[1:-1]))[:count].reshape(-1)
+    usable &= weights > 0
     if not usable.any():
         return None
     found = _kind(context, values[usable], int(shape[-1] or 0), sparse)
     if found is None:
         return None
     kind, answers, classes, cut = found
-    samples = np.repeat(np.arange(count), steps)[usable]
+    samples, weights = np.repeat(np.arange(count), steps)[usable], weights[usable]
     usable = np.concatenate([usable, np.zeros((len(targets) - count) * steps, np.bool_)])
     return Task(
-        kind, answers, classes, int(shape[-1] or 0), _from_logits(context), cut, samples, steps, usable
-    )
+        kind, answers, classes, int(shape[-1] or 0), _from_logits(context), cut, samples, steps, usable,
+        mean_one(weights),
+    )  # fmt: skip
+
+
+def _weights(context: Context, shape: tuple[int | None, ...]) -> Array:
+    """How much each sample and step counts: ``(samples, steps)``."""
+    sizes = tuple(int(n or 1) for n in shape)
+    weights = context.weights
+    if weights is not None and context.measurement is not None:
+        weights = replace(weights, values=weights.values[context.measured.picked])
+    known = weights is not None and len(weights.values) == sizes[0]
+    return (weights.spread(sizes) if weights is not None and known else np.ones(sizes)).reshape(sizes[0], -1)
 
 
 def has_own_loss(context: Context) -> bool:

@@ -87,7 +87,7 @@ class Labels:
 def labels_of(context: Context) -> Labels | None:
     """The targets; None if they do not fit the output, or if no row of them is finite."""
     end = context.outputs[0]
-    targets = context.targets
+    targets = context.counted_targets
     if targets is None or targets.ndim == 0 or not targets.size or len(end.shape) < 2:
         return None
     found = form_of(targets, end.shape)
@@ -120,6 +120,8 @@ def _equals_inputs(context: Context) -> bool:
     x, y = context.x, context.y
     if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
         return False
+    if x.shape == y.shape and context.weights is not None:
+        x, y = x[context.weights.counts], y[context.weights.counts]
     return x.shape == y.shape and bool(np.array_equal(x, y))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.arrays import Array
 from foldnet.insight.doctor.checks.losses import output_activation
 from foldnet.insight.doctor.checks.rates import hardly_moved, rate_of
 from foldnet.insight.doctor.comparison import (
@@ -91,8 +90,8 @@ def _remedy(context: Context) -> str:
     """What to look at, and what of this network may excuse it."""
     parts = [
         "Other findings, if there are any, often name the cause. Otherwise look at the learning rate and the number of "
-        "epochs, at the scale of inputs and targets, and whether each row still has its own target. Rows of sample "
-        "weight 0 count like others here: leave them out of the data."
+        "epochs, at the scale of inputs and targets, and whether each row still has its own target. If it was trained "
+        "with sample_weight or class_weight, give them here, too."
     ]
     if has_own_loss(context):
         parts.append(
@@ -132,15 +131,15 @@ def _is_frozen(context: Context) -> bool:
 def _worse_than_a_constant(context: Context) -> Iterator[Finding]:
     """For few rows: a network that is no better than the most frequent class, or the mean."""
     task = comparable(context)
-    if task is None or len(np.unique(task.samples)) >= FEWEST or copies_inputs(context, task):
+    if task is None or task.samples_of_equal_weight >= FEWEST or copies_inputs(context, task):
         return
     predicted = task.predicted(context.measured.outputs()[0])
     score = task.score(predicted)
     if task.kind == "numbers":
-        middle = np.abs(task.targets - np.median(task.targets, axis=0)).mean()
-        nothing = score.value < NOTHING and np.abs(predicted - task.targets).mean() >= middle * (1 - NOTHING)
+        middle = task.distance(task.constant_answer())
+        nothing = score.value < NOTHING and task.distance(predicted) >= middle * (1 - NOTHING)
     else:
-        chance = task.balanced(np.broadcast_to(_most_frequent(task.targets), task.targets.shape))
+        chance = task.balanced(np.broadcast_to(task.constant_answer(), task.targets.shape))
         nothing = score.value <= score.constant and task.balanced(predicted) <= chance
     if nothing:
         seen: dict[str, Any] = {
@@ -153,14 +152,6 @@ def _worse_than_a_constant(context: Context) -> Iterator[Finding]:
             "learning rate and the number of epochs, and at the scale of inputs and targets.",
             **seen,
         )  # fmt: skip
-
-
-def _most_frequent(targets: Array) -> Array:
-    """The most frequent class, or of each column of labels the more frequent value."""
-    if targets.ndim == 2:
-        return (targets.mean(axis=0) > 0.5).astype(np.int64)
-    names, counts = np.unique(targets, return_counts=True)
-    return np.asarray(names[counts.argmax()])
 
 
 def _said(score: Score) -> str:
@@ -187,7 +178,7 @@ def not_finished(context: Context) -> Iterator[Finding]:
 
 def _last_layer_behind(context: Context) -> Iterator[Finding]:
     task, site = comparable(context), last_layer(context)
-    if task is None or site is None or len(np.unique(task.samples)) < FEWEST or copies_inputs(context, task):
+    if task is None or site is None or task.samples_of_equal_weight < FEWEST or copies_inputs(context, task):
         return
     if not site.layer.trainable or _has_constraint(site.layer) or site.layer.bias_constraint is not None:
         return  # it was not to be trained at all, or not to reach this fit

@@ -225,7 +225,8 @@ def hidden_at_output(context: Context) -> Iterator[Finding]:
         if activation in ("relu", "relu6") and context.measurement is not None:
             zeros = float((context.measurement.value(end.path) == 0).mean())
             seen["share_of_zeros"] = zeros
-            wanted = 0.0 if context.targets is None else float((context.targets == 0).mean())
+            targets = context.counted_targets
+            wanted = 0.0 if targets is None else float((targets == 0).mean())
             make = error if zeros == 1 and wanted < 1 else warning if zeros > wanted + 0.5 else note
         yield make(
             site.path,

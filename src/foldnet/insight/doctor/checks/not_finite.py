@@ -13,7 +13,7 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.divergence import Cause, causes
 from foldnet.insight.doctor.finding import Finding, error, graded, warning
 from foldnet.insight.doctor.grouping import one_finding
-from foldnet.insight.doctor.measure import NO_ROW
+from foldnet.insight.doctor.measure import NO_ROW, NO_ROW_COUNTS
 from foldnet.insight.doctor.registry import FILE, Check
 
 
@@ -61,11 +61,11 @@ def _with_causes(found: Finding, likely: list[Cause]) -> Finding:
 
 
 def _rows(context: Context) -> Iterator[Finding]:
-    if context.measurement is None and context.unmeasured == NO_ROW:
+    if context.measurement is None and context.unmeasured in (NO_ROW, NO_ROW_COUNTS):
         yield error(
             "",
-            "Every row of the data holds NaN or infinity, so no row can be used: nothing was measured, and Keras would "
-            "pass it on to every prediction.",
+            f"{context.unmeasured[0].upper()}{context.unmeasured[1:]}, so no row can be used: nothing was measured, "
+            "and Keras would pass it on to every prediction.",
             "Look at how the data were made; fill what is missing, or leave out the column that holds it.",
             rows_left_out=context.row_count, rows_used=0,
         )  # fmt: skip

@@ -13,7 +13,6 @@ from foldnet.insight.doctor.checks.labels import SPARSE
 from foldnet.insight.doctor.checks.losses import BINARY, CATEGORICAL
 from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, note, warning
-from foldnet.insight.doctor.measure import row_losses
 from foldnet.insight.doctor.registry import VALIDATION, Check
 
 RISE = 0.25
@@ -146,8 +145,10 @@ def _held_out(context: Context) -> Context | None:
     """The validation rows in the place of the data, if there are enough of them, with targets that are numbers."""
     if context.validation_data is None:
         return None
-    x, y, *_ = context.validation_data
-    held = Context(context.network, x, y)
+    x, y, *weights = context.validation_data
+    if any(given is not None and not np.any(given) for given in weights):
+        return None  # all are 0: no row counts
+    held = Context(context.network, x, y, sample_weight=weights[0] if weights else None)
     measured = held.measurement
     targets = held.targets
     if measured is None or measured.rows < FEWEST_ROWS or targets is None or not targets.ndim:
@@ -156,20 +157,23 @@ def _held_out(context: Context) -> Context | None:
 
 
 def _losses(context: Context) -> Array | None:
-    """The loss of each row, with its weight if the validation data have weights."""
+    """The loss of each row, times its weight among the rows, whose mean is 1."""
     measured = context.measurement
     return None if measured is None else measured.row_losses()
 
 
-def _weights(context: Context, held: Context) -> Array:
-    """The sample weights of the validation rows."""
-    given = context.validation_data or ()
-    rows = held.measured.rows
-    try:
-        weights = np.asarray(given[2], np.float64) if len(given) == 3 else np.ones(0)
-        return np.broadcast_to(weights.reshape(-1)[held.measured.picked], (rows,))
-    except (TypeError, ValueError, IndexError):
-        return np.ones(rows)
+def _reported(context: Context, losses: Array, start: int = 0) -> float:
+    """What ``fit`` reports as the loss of the rows from a place on.
+
+    Keras divides by the number of rows, also of those of weight 0, and not by the sum of weights. Of the rows that
+    ``validation_split`` keeps back it leaves out class weights.
+    """
+    measured, weights = context.measured, context.weights
+    chosen = measured.picked >= start
+    counted = measured.weights[chosen]
+    if weights is None or (weights.by_class and start):
+        return float((losses[chosen] / counted).mean())
+    return float(losses[chosen].sum() / counted.sum() * weights.by_row[start:].mean())
 
 
 def _penalty(context: Context) -> float:
@@ -220,8 +224,8 @@ def _which_weights(context: Context, curve: Curve) -> Weights:
     if losses is None or len(losses) < FEWEST_ROWS:
         return "unknown"
     penalty = _penalty(context)
-    for share in SHARES:
-        tail = float(losses[int(len(losses) * (1 - share)) :].mean()) + penalty
+    for start in _starts(context):
+        tail = _reported(context, losses, start) + penalty
         for name, value in zip(KNOWN, curve.raw, strict=True):
             if abs(tail - value) < SAME * value:
                 return name
@@ -230,10 +234,18 @@ def _which_weights(context: Context, curve: Curve) -> Weights:
     if not curve.compared or noisy:
         return "unknown"
     at_best, at_last = float(trained[curve.best_epoch - 1]), float(trained[-1])
-    now = float(losses.mean()) + penalty
+    now = _reported(context, losses) + penalty
     if now < at_last + 0.25 * (at_best - at_last):
         return "last"
     return "best" if now > at_last + 0.75 * (at_best - at_last) else "unknown"
+
+
+def _starts(context: Context) -> Iterator[int]:
+    """Where the rows that a ``validation_split`` keeps back may begin."""
+    count = context.row_count or 0
+    for start in (int(np.floor(count * (1 - share))) for share in SHARES):
+        if (context.measured.picked >= start).any():
+            yield start
 
 
 def _by_both(context: Context, held: Context, curve: Curve) -> Iterator[Finding]:
@@ -241,13 +253,15 @@ def _by_both(context: Context, held: Context, curve: Curve) -> Iterator[Finding]
     losses = _losses(held)
     if losses is None:
         return
-    losses = losses * _weights(context, held)
-    now = float(losses.mean()) + _penalty(context)
+    scale = _reported(held, held.measured.weights)
+    now = _reported(held, losses) + _penalty(context)
     # Of other rows than those of the history no more is said than the history says.
     rise, risen = min(now, curve.last) - curve.best, curve.last - curve.best
     constant = _constant(held)
-    least = 0.0 if constant is None else WORTH * float(constant.mean())
-    if not (rise > RISE * curve.best and rise > least and rise >= min(ERRORS * _error(losses), risen)):
+    least = 0.0 if constant is None else WORTH * scale * float(constant.mean())
+    if not (
+        rise > RISE * curve.best and rise > least and rise >= min(ERRORS * scale * _error(losses), risen)
+    ):
         return
     yield warning(
         "",
@@ -324,13 +338,14 @@ def _shrunk(context: Context, share: float) -> Array | None:
     output = measured.outputs()[0]
     every = -(-output.size // MOST_VALUES)
     targets, output = targets[measured.picked][::every], output[::every]
+    weights = measured.weights[::every]
     if setting.from_logits:
         output = _probabilities(setting, output)
         setting = LossSetting(setting.name, {**setting.settings, "from_logits": False})
-    centre = _centre(setting, targets, output)
+    centre = _centre(setting, targets, output, weights)
     if centre is None or not np.isfinite(centre).all():
         return None
-    return row_losses(setting, targets, centre + share * (output - centre))
+    return measured.weighted_losses(setting, targets, centre + share * (output - centre), every)
 
 
 def _probabilities(setting: LossSetting, logits: Array) -> Array:
@@ -340,16 +355,18 @@ def _probabilities(setting: LossSetting, logits: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def _centre(setting: LossSetting, targets: Array, output: Array) -> Array | None:
-    """The mean of the targets in the output's last axis."""
+def _centre(setting: LossSetting, targets: Array, output: Array, weights: Array) -> Array | None:
+    """The mean of the targets in the output's last axis, as much as their rows count."""
     units = output.shape[-1]
     if setting.name in SPARSE:
-        whole = targets[np.isfinite(targets)].astype(np.int64)
-        counts = np.bincount(whole[(whole >= 0) & (whole < units)], minlength=units)
+        known = np.isfinite(targets) & (targets >= 0) & (targets < units)
+        counted = np.broadcast_to(weights.reshape(-1, *(1,) * (targets.ndim - 1)), targets.shape)[known]
+        counts = np.bincount(targets[known].astype(np.int64), counted, minlength=units)
         return np.asarray(counts / max(counts.sum(), 1))
-    if targets.size != output.size:
+    if targets.size != output.size or output.ndim < 2 or not output.size:
         return None
-    return np.asarray(targets.reshape(-1, units).mean(axis=0))
+    columns = targets.reshape(-1, units)
+    return np.asarray(np.average(columns, axis=0, weights=np.repeat(weights, len(columns) // len(weights))))
 
 
 CHECKS = (Check("overfit", VALIDATION, "rows learned by heart", overfit),)

@@ -21,7 +21,7 @@ ROWS_OF_A_CLASS = 5
 
 def constant_targets(context: Context) -> Iterator[Finding]:
     """Targets that are the same for every row."""
-    targets = context.targets
+    targets = context.counted_targets
     if targets is None or targets.ndim == 0 or len(targets) < 2 or not targets[0].size:
         return
     if not bool((targets == targets[0]).all()):

@@ -98,7 +98,51 @@ def test_pruned_units_are_not_dead():
     put(model, "d", kernel=kernel, bias=0)
     assert graded(fn.doctor(model, rows()), "dead-units") == []
     assert graded(fn.doctor(model), "dead-units") == []
-    assert graded(fn.doctor(put(model, "d", kernel=0)), "dead-units") == [("error", "d")]
+    assert graded(fn.doctor(put(model, "d", kernel=0), checks="dead-units"), "dead-units") == [("error", "d")]
+
+
+def with_zeros(places):
+    """A network whose kernels at these places start as zeros, after some steps."""
+    kinds = ["zeros" if i in places else "glorot_uniform" for i in range(4)]
+    model = Sequential([layers.Input((5,))])
+    for name, units, kind in zip("abcd", (16, 8, 6, 1), kinds, strict=True):
+        model.add(D(units, activation=None if units == 1 else "relu", kernel_initializer=kind, name=name))
+    model.compile("sgd", "mse")
+    x = rows(600)
+    y = x.sum(axis=1)
+    model.fit(x, y, epochs=2, verbose=0)
+    return model, x, y
+
+
+ZERO_CAUSES = {"dead-units", "units-are-copies", "bias-still-zero"}
+
+
+@pytest.mark.parametrize("places", [(0,), (1,), (2,), (0, 1, 2, 3), (0, 2)])
+def test_kernels_of_zeros_are_one_finding(places):
+    """Units that are the same, dead and without gradients: all three follow from the kernels."""
+    model, *data = with_zeros(places)
+    for given in (data, ()):
+        (found,) = (f for f in fn.doctor(model, *given) if f.check in ZERO_CAUSES and f.severity != "note")
+        assert found.check == "units-are-copies"
+        assert found.severity == "error"
+        assert found.message.startswith("All weights of its kernel are 0")
+        assert set(found.layers) >= {"abcd"[i] for i in places if i < 3}
+        assert {f.check for f in found.others} == ZERO_CAUSES - (
+            {"units-are-copies"} if len(places) == 1 else set()
+        )
+    for check in ZERO_CAUSES:  # alone, each speaks for itself
+        assert [f.check for f in fn.doctor(model, *data, checks=check)] == [check]
+
+
+def test_other_dead_units_are_no_part_of_the_finding_about_zeros():
+    """Layer c is dead by its bias, behind a layer that changes with its input; so it has a cause of its own."""
+    x = layers.Input((5,))
+    a = layers.Concatenate()([D(4, activation="relu", name="a")(x), x])
+    model = Model(x, D(1, name="d")(D(6, activation="relu", name="c")(a)))
+    put(put(model, "a", kernel=0), "c", kernel=1, bias=-99)
+    found = {f.check: f for f in fn.doctor(model, rows()) if f.severity != "note"}
+    assert "c" in found["dead-units"].layers
+    assert found["dead-units"].severity == "error"
 
 
 def test_the_same_fault_at_several_layers_is_one_finding():
@@ -213,7 +257,7 @@ AFTER_TRAINING = {
     "crossentropy": [("bias-still-zero", "error", ("b", "a"))],
     "frozen": [("bias-still-zero", "note", ("a",))],
     "ones": [("units-are-copies", "warning", ("a", "b"))],
-    "zeros": [("bias-still-zero", "warning", ("a",)), ("units-are-copies", "warning", ("a",))],
+    "zeros": [("units-are-copies", "warning", ("a",))],
     "parted": [],
     "norm": [],
 }

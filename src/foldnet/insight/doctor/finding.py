@@ -41,7 +41,8 @@ class Finding:
         evidence: numbers from this very network.
         remedy: how to fix it.
         fixable: whether ``foldnet doctor --fix`` fixes it exactly.
-        others: what the check found at other layers for the same cause; each has its own evidence.
+        others: what was found at other layers for the same cause, and by other checks; each has its own evidence.
+        cause: id of another check that names the cause; where that has found it, both become one finding.
     """
 
     check: str
@@ -52,6 +53,7 @@ class Finding:
     remedy: str
     fixable: bool = False
     others: tuple[Finding, ...] = ()
+    cause: str = ""
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""One finding for one cause: what a check says of many layers in the same words becomes one finding.
+"""One finding for one cause: what a check says of many layers in the same words, and what others say follows from it.
 
 A mistake is often made once and shows in every layer: 34 layers whose units are dead, a Dropout before each of 12
 normalizations. A report with one finding for each of them is long, and says nothing more.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from foldnet.insight.doctor.finding import Finding
+from foldnet.insight.doctor.finding import SEVERITIES, Finding
 
 _NAMES = re.compile(r"'[^']*'")
 _NUMBERS = re.compile(r"\b\d[\d.,]*(e[+-]?\d+)?|\b(nan|inf)\b")
@@ -30,7 +30,9 @@ def words_of(text: str) -> str:
 def grouped(findings: Iterable[Finding]) -> list[Finding]:
     """Findings of one check at several layers that have the same severity, words and remedy, as one finding.
 
-    The first one stands for all; the rest are its ``others``, and its evidence gets the number of ``layers``.
+    The first one stands for all; the rest are its ``others``, and its evidence gets the number of ``layers``. A finding
+    that has its cause in another one at the same layer is among the ``others`` of that, which is as severe as the
+    severest.
 
     >>> from foldnet.insight.doctor.finding import warning
     >>> (found,) = grouped([warning("a", "2 units are off.", "Fix."), warning("b", "3 units are off.", "Fix.")])
@@ -43,7 +45,21 @@ def grouped(findings: Iterable[Finding]) -> list[Finding]:
         # Findings about the network as a whole, such as lines of a script, have nothing that would tell them apart.
         alone = "" if found.layer else found.message
         groups.setdefault((found.check, found.severity, found.fixable, *words, alone), []).append(found)
-    return [one_finding(group) for group in groups.values()]
+    return _with_their_causes([one_finding(group) for group in groups.values()])
+
+
+def _with_their_causes(findings: list[Finding]) -> list[Finding]:
+    """Each finding, together with those that have their cause in it."""
+    groups = {i: [found] for i, found in enumerate(findings)}
+    for i, found in enumerate(findings):
+        for j, cause in enumerate(findings):
+            if j in groups and found.cause == cause.check and set(found.layers) & set(cause.layers):
+                groups[j] += groups.pop(i)
+                break
+    return [
+        replace(one_finding(group), severity=min((f.severity for f in group), key=SEVERITIES.index))
+        for group in groups.values()
+    ]
 
 
 def one_finding(group: list[Finding]) -> Finding:

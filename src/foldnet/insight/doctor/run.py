@@ -122,11 +122,16 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
             with np.errstate(
                 all="ignore"
             ):  # faulty networks may overflow, which is a finding and needs no warning
-                findings += [replace(found, check=check.id) for found in check.look(context)]
+                findings += [_named(found, check.id) for found in check.look(context)]
     sites = {p.path: i for i, p in enumerate(context.sites)}
     findings = grouped(findings)
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
     return Report(context.network.name, tuple(findings), tuple(made), skipped)
+
+
+def _named(found: Finding, check: str) -> Finding:
+    """A finding, and those that it stands for, with the id of their check."""
+    return replace(found, check=check, others=tuple(replace(f, check=check) for f in found.others))
 
 
 def _chosen(checks: Iterable[str] | None) -> list[Check]:

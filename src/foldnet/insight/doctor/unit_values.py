@@ -10,6 +10,7 @@ from foldnet.arrays import Array
 from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Severity
+from foldnet.insight.doctor.unit_weights import all_zero
 from foldnet.insight.sites import Site
 
 ENOUGH = 30
@@ -86,6 +87,11 @@ def constant_after(context: Context, paths: Iterable[str]) -> set[str]:
         if site.operands and all(name in constant for name in site.operands):
             constant.add(site.path)
     return constant
+
+
+def constant_by_zeros(context: Context) -> set[str]:
+    """Calls whose results are the same for every row, because their own kernel or one before is nothing but 0."""
+    return constant_after(context, [site.path for site in context.sites if all_zero(site.layer)])
 
 
 def last_with_weights(context: Context, site: Site) -> Site:

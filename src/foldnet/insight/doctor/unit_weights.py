@@ -54,6 +54,18 @@ def units_of(layer: Layer) -> Iterator[tuple[Array, Array]]:
         yield parts[0], np.concatenate(parts)
 
 
+def all_zero(layer: Layer) -> bool:
+    """Whether nothing of its input reaches any unit, because all that it is multiplied by is 0.
+
+    >>> from foldnet import Sequential, layers
+    >>> model = Sequential([layers.Input((2,)), layers.Dense(3, kernel_initializer="zeros"), layers.Dense(1)])
+    >>> [all_zero(layer) for layer in model.layers]
+    [True, False]
+    """
+    kernels = [kernel for kernel, _ in units_of(layer)]
+    return bool(kernels) and not any(kernel.any() for kernel in kernels)
+
+
 def different_columns(columns: Array) -> int:
     """How many different columns there are; a column may be counted twice, but no two different ones once."""
     count = columns.shape[1]

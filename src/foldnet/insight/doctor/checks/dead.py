@@ -19,6 +19,7 @@ from foldnet.insight.doctor.unit_values import (
     FEWEST,
     by_unit,
     constant_after,
+    constant_by_zeros,
     units_axis,
     unless_it_works,
 )
@@ -57,8 +58,10 @@ def dead(context: Context) -> Iterator[Finding]:
     if grave:
         follow = {path for path in found if path in constant} - {f.layer for f in grave}
         grave += [_finding(context, path, *found[path], constant) for path in follow]
-        yield _one_cause(context, grave)
-    yield from (f for f in findings if f.severity == "note")
+        findings = [_one_cause(context, grave), *(f for f in findings if f.severity == "note")]
+    zeros = constant_by_zeros(context)
+    for one in findings:
+        yield replace(one, cause="units-are-copies") if zeros.issuperset(one.layers) else one
 
 
 def _one_cause(context: Context, findings: list[Finding]) -> Finding:

@@ -17,7 +17,7 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.unit_values import last_with_weights, unless_it_works
-from foldnet.insight.doctor.unit_weights import different_columns, unit_columns, units_of
+from foldnet.insight.doctor.unit_weights import all_zero, different_columns, unit_columns, units_of
 from foldnet.insight.sites import Site
 
 REMEDY = (
@@ -46,8 +46,7 @@ def copies(context: Context) -> Iterator[Finding]:
 
 def _copied_units(context: Context, site: Site) -> Iterator[Finding]:
     units = live = different = 0
-    parts = list(units_of(site.layer))
-    zero = not any(kernel.any() for kernel, _ in parts)
+    parts, zero = list(units_of(site.layer)), all_zero(site.layer)
     for kernel, weights in parts:
         if not np.isfinite(weights).all() or weights.shape[1] < 2:
             return
@@ -59,10 +58,15 @@ def _copied_units(context: Context, site: Site) -> Iterator[Finding]:
     if live == different:
         return
     every = different == 1 or (different < live and different == getattr(site.layer, "groups", 1))
+    said = (
+        f"All weights of its kernel are 0, so that none of its {units} units sees anything of the input, and no "
+        "gradient passes back through it."
+        if zero
+        else f"Of {live} units only {different} {'is' if different == 1 else 'are'} different: the others are copies "
+        "with the same weights, and compute the same."
+    )
     yield graded(
-        _severity(context, site, every, live, different), site.path,
-        f"Of {live} units only {different} {'is' if different == 1 else 'are'} different: the others are copies with "
-        "the same weights, and compute the same.",
+        _severity(context, site, every, live, different), site.path, said,
         REMEDY, units=units, copies=live - different, different=different,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ after it has a loss.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import prod
 
 from foldnet.errors import FoldnetError
@@ -17,7 +18,8 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.unit_values import last_with_weights, unless_it_works
+from foldnet.insight.doctor.unit_values import constant_by_zeros, last_with_weights, unless_it_works
+from foldnet.insight.doctor.unit_weights import all_zero
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import Weight, WeightSpec
@@ -39,7 +41,14 @@ def bias_still_zero(context: Context) -> Iterator[Finding]:
         if not later[root]:
             # The last of the later ones is the nearest to the output.
             before = [path for path in found if later[path][-1:] == [root]]
-            yield one_finding([_finding(context, found[path]) for path in (root, *before)])
+            one = one_finding([_finding(context, found[path]) for path in (root, *before)])
+            yield replace(one, cause="units-are-copies") if _stopped_by_zeros(context, root) else one
+
+
+def _stopped_by_zeros(context: Context, path: str) -> bool:
+    """Whether kernels of nothing but 0 are why a layer has no gradient."""
+    after = (context.site[p] for p in _after(context, [path]))
+    return path in constant_by_zeros(context) or any(all_zero(site.layer) for site in after)
 
 
 def _biases(layer: Layer) -> list[WeightSpec]:

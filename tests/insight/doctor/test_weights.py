@@ -7,7 +7,6 @@ import foldnet as fn
 from foldnet import Model, Sequential, layers, optimizers
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.measure import FEWEST
 from foldnet.insight.doctor.run import examine
 from foldnet.insight.doctor.simple_fits import STRENGTHS, left_out, ranking
 from foldnet.insight.doctor.weights import mean_one
@@ -15,6 +14,7 @@ from foldnet.utils import set_random_seed
 from tests.insight.doctor.doctor_cases import CASES
 from tests.insight.doctor.doctor_labels import FREE, NUMBERS, given
 from tests.insight.doctor.doctor_networks import D, N, rows
+from tests.insight.doctor.doctor_rows import codes, with_rows
 
 R = np.random.default_rng(11)
 TIMES = R.integers(1, 4, 40)
@@ -84,24 +84,6 @@ def test_each_row_is_predicted_by_a_weighted_regression_without_itself():
 def between(rows, others):
     """After each row another."""
     return np.stack([rows, others], axis=1).reshape(-1, *rows.shape[1:])
-
-
-def codes(context):
-    return any(isinstance(site.layer, layers.Embedding) for site in context.sites)
-
-
-def with_rows(context):
-    """The same with random rows for its only input where the case has none; None for what cannot be changed."""
-    x = context.x
-    if x is None and len(context.network.inputs) == 1:
-        (tensor,) = context.network.inputs
-        shape = (64 if tensor.shape[0] is None else 0, *(n or 6 for n in tensor.shape[1:]))
-        x = R.integers(0, 2, shape) if codes(context) else R.normal(size=shape)
-    plain = isinstance(x, np.ndarray) and 0 < len(x) < 2000 and np.isfinite(x).all()
-    too_few = (
-        plain and context.normalizations and len(x) < FEWEST <= 2 * len(x)
-    )  # for statistics, where all rows count
-    return None if not plain or too_few else x
 
 
 @pytest.mark.parametrize("check", CASES)

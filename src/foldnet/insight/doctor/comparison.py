@@ -106,6 +106,15 @@ class Comparison:
         return self.fit.value - self.fit.constant > least
 
     @property
+    def network_explains(self) -> bool:
+        """Whether the network explains something of the targets, or ranks the rows of two classes."""
+        least = SOMETHING if self.network.name == "R2" else SURE * self.network.error
+        ranked = self.ranks is not None and self.ranks.network - 0.5 > max(
+            SOMETHING, SURE * self.ranks.chance
+        )
+        return ranked or self.network.value - self.network.constant > least
+
+    @property
     def other_scale(self) -> bool:
         """Whether output and targets lie so far apart that one of them must be of another scale."""
         return self.network.name == "R2" and self.network.value < OTHER_SCALE
@@ -192,15 +201,20 @@ def _own_loss(context: Context, task: Task, predicted: Array) -> float | None:
     return float(task.mean(rows).mean())
 
 
-def simple_comparison(context: Context) -> Comparison | None:
-    """The network beside the simple fit of its inputs; None where there is nothing to compare."""
+def simple_comparison(context: Context, *, curves: bool = False) -> Comparison | None:
+    """The network beside the simple fit of its inputs; None where there is nothing to compare.
+
+    Args:
+        context: with data and targets.
+        curves: whether a network that can only be a line is held against curves, too.
+    """
     task = comparable(context)
     if task is None or task.samples_of_equal_weight < FEWEST or copies_inputs(context, task):
         return None
     columns = input_columns(context, task)
     if not columns.shape[1]:
         return None
-    fit = fitted(columns if _is_linear(context) else with_bends(columns), task)
+    fit = fitted(with_bends(columns) if curves or not _is_linear(context) else columns, task)
     return None if fit is None else compare(context, task, fit)
 
 

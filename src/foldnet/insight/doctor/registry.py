@@ -12,6 +12,13 @@ from foldnet.insight.doctor.finding import Finding
 
 Need = Literal["file", "loss", "data", "targets", "given", "history", "validation", "script", "candidate"]
 
+Excuse = Literal["none", "learned", "all", "curves"]
+"""What refutes the warnings and errors of a check, which are then notes.
+
+Nothing, for facts that no score can show; that the network has learned its task; that it does all of it, for what makes
+learning worse without preventing it; for missing curves also that curves would not help.
+"""
+
 FILE: Final = "file"
 LOSS: Final = "loss"
 DATA: Final = "data"
@@ -69,6 +76,7 @@ class Check:
         title: what it looks for, in a few words.
         look: yields its findings, without the id.
         measures: whether the network must be computed on the data.
+        excuse: what refutes its warnings and errors; those of checks that ask for it themselves are as they say.
     """
 
     id: str
@@ -76,3 +84,4 @@ class Check:
     title: str
     look: Callable[[Context], Iterator[Finding]]
     measures: bool = False
+    excuse: Excuse = "none"

@@ -39,6 +39,7 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
 from foldnet.insight.doctor.grouping import grouped
 from foldnet.insight.doctor.registry import Check, lacking
+from foldnet.insight.doctor.works import EXCUSES
 from foldnet.network import Network
 from foldnet.training.suggestions import suggestion
 
@@ -122,16 +123,18 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
             with np.errstate(
                 all="ignore"
             ):  # faulty networks may overflow, which is a finding and needs no warning
-                findings += [_named(found, check.id) for found in check.look(context)]
+                findings += [_judged(context, check, found) for found in check.look(context)]
     sites = {p.path: i for i, p in enumerate(context.sites)}
     findings = grouped(findings)
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
     return Report(context.network.name, tuple(findings), tuple(made), skipped)
 
 
-def _named(found: Finding, check: str) -> Finding:
-    """A finding, and those that it stands for, with the id of their check."""
-    return replace(found, check=check, others=tuple(replace(f, check=check) for f in found.others))
+def _judged(context: Context, check: Check, found: Finding) -> Finding:
+    """A finding, and those that it stands for, with the id of their check; a note where the network refutes it."""
+    severity = found.severity if found.severity == "note" else EXCUSES[check.excuse](context, found.severity)
+    others = (replace(f, check=check.id) for f in found.others)
+    return replace(found, check=check.id, severity=severity, others=tuple(others))
 
 
 def _chosen(checks: Iterable[str] | None) -> list[Check]:

@@ -16,14 +16,13 @@ from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.unit_values import (
     ENOUGH,
-    FEWEST,
     by_unit,
     constant_after,
     constant_by_zeros,
     units_axis,
-    unless_it_works,
 )
 from foldnet.insight.doctor.unit_weights import unit_columns
+from foldnet.insight.doctor.works import FEWEST, unless_it_works
 from foldnet.insight.sites import Site
 from foldnet.layers.core import Dense
 

@@ -16,8 +16,9 @@ from foldnet.insight.doctor.comparison import learned
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.unit_values import last_with_weights, unless_it_works
+from foldnet.insight.doctor.unit_values import last_with_weights
 from foldnet.insight.doctor.unit_weights import all_zero, different_columns, unit_columns, units_of
+from foldnet.insight.doctor.works import unless_it_works
 from foldnet.insight.sites import Site
 
 REMEDY = (

@@ -332,12 +332,12 @@ def _forms_apart(site: Site, x: Array) -> float:
 CHECKS = (
     Check("frozen-normalization", FILE, "frozen BatchNormalization", frozen),
     Check("epsilon-on-port", FILE, "results that depend on epsilon", epsilon_on_port),
-    Check("momentum-reversed", FILE, "momentum in PyTorch's sense", momentum_reversed),
+    Check("momentum-reversed", FILE, "momentum in PyTorch's sense", momentum_reversed, excuse="learned"),
     Check("variance-bessel", FILE, "unbiased variances of Keras 2", bessel),
-    Check("weight-order", FILE, "weights confused by their position", weight_order),
-    Check("shared-normalization", FILE, "one normalization for several inputs", shared),
+    Check("weight-order", FILE, "weights confused by their position", weight_order, excuse="learned"),
+    Check("shared-normalization", FILE, "one normalization for several inputs", shared, excuse="learned"),
     Check("fold-across-nonlinearity", FILE, "normalization after an activation", fold_across),
-    Check("gamma-zero-or-negative", FILE, "gamma of 0 or below", gamma_signs),
+    Check("gamma-zero-or-negative", FILE, "gamma of 0 or below", gamma_signs, excuse="learned"),
     Check("useless-bias", FILE, "bias before a normalization", useless_bias),
     Check("cancellation", FILE, "a mean far above the deviation", cancellation),
 )

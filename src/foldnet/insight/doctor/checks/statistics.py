@@ -176,7 +176,7 @@ def small_batch(context: Context) -> Iterator[Finding]:
         batch = 1 / (1 - ratio)
         effect = effect_of(context, [path])
         severity: Severity = (
-            "warning" if ratio < 0.8 and (effect is None or effect.grade(0.1, 1.0) != "note") else "note"
+            "warning" if ratio < 0.8 and (effect is None or effect.severity(0.1, 1.0) != "note") else "note"
         )
         yield graded(
             severity, path,
@@ -245,5 +245,5 @@ CHECKS = (
     ),
     Check("small-batch-variance", DATA, "variance of small batches or replicas", small_batch, measures=True),
     Check("averaged-weights", FILE, "averaged weights, other statistics", averaged_weights),
-    Check("epsilon-dominates", FILE, "epsilon larger than a variance", epsilon_dominates),
+    Check("epsilon-dominates", FILE, "epsilon larger than a variance", epsilon_dominates, excuse="learned"),
 )

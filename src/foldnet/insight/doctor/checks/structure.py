@@ -171,6 +171,8 @@ def _layer_class(value: ast.expr) -> str:
 
 CHECKS = (
     Check("training-baked-in", FILE, "training= inside the network", training_baked_in),
-    Check("missing-activation", FILE, "layers without activation between", missing_activation),
+    Check(
+        "missing-activation", FILE, "layers without activation between", missing_activation, excuse="curves"
+    ),
     Check("layer-never-added", SCRIPT, "layers made and not used", never_added),
 )

@@ -10,7 +10,8 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, Check
-from foldnet.insight.doctor.unit_values import ENOUGH, by_unit, constant_after, units_axis, unless_it_works
+from foldnet.insight.doctor.unit_values import ENOUGH, by_unit, constant_after, units_axis
+from foldnet.insight.doctor.works import unless_it_works
 
 SATURATING = ("sigmoid", "tanh", "softsign")
 """Activations that approach both their limits and are flat there."""

@@ -18,8 +18,9 @@ from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.grouping import one_finding
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.insight.doctor.unit_values import constant_by_zeros, last_with_weights, unless_it_works
+from foldnet.insight.doctor.unit_values import constant_by_zeros, last_with_weights
 from foldnet.insight.doctor.unit_weights import all_zero
+from foldnet.insight.doctor.works import unless_it_works
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import Weight, WeightSpec

@@ -135,3 +135,48 @@ def test_a_network_that_learned_from_unscaled_inputs():
     noise = rows(400, 1, seed=5)[:, 0]
     blind = trained(x, noise, [D(8, activation="relu"), D(1)], "mse", 60, optimizers.Adam(0.003))
     assert severities(fn.doctor(blind, x, noise), "input-scale") == ["warning"]
+
+
+def groups(count):
+    """Rows of three classes that lie apart."""
+    generator = np.random.default_rng(2)
+    classes = generator.integers(0, 3, count)
+    x = 2 * generator.normal(size=(3, 6))[classes] + generator.normal(size=(count, 6))
+    return x.astype(np.float32), classes
+
+
+@pytest.mark.parametrize("units", [3, 1])
+def test_rows_of_one_class_of_a_network_that_knows_others(units):
+    """A part of sorted rows is a note; a network that was trained on nothing else is an error."""
+    activation, loss = (
+        ("softmax", "sparse_categorical_crossentropy") if units == 3 else ("sigmoid", "binary_crossentropy")
+    )
+    x, classes = groups(600)
+    y = classes if units == 3 else (classes == 1).astype(int)
+
+    def fitted(targets):
+        return trained(
+            x,
+            targets,
+            [D(16, activation="relu"), D(units, activation=activation)],
+            loss,
+            20,
+            optimizers.SGD(0.02),
+        )
+
+    model = fitted(y)
+    for answer in np.unique(y):
+        part = y == answer
+        assert severities(fn.doctor(model, x[part], y[part]), "constant-targets") == ["note"]
+    ones = np.ones(600)
+    assert severities(fn.doctor(fitted(ones), x, ones), "constant-targets") == ["error"]
+
+
+def test_rows_of_one_number_of_a_network_that_gives_others():
+    x = rows(600, 3)
+    y = np.clip(np.round(x[:, 0] + 0.5 * x[:, 1]), -2, 2) + 5
+    model = trained(x, y, [D(8, activation="relu"), D(1)], "mse", 20, optimizers.SGD(0.01))
+    part = y == 6
+    assert severities(fn.doctor(model, x[part], y[part]), "constant-targets") == ["note"]
+    blind = trained(x, np.full(600, 6.0), [D(8, activation="relu"), D(1)], "mse", 40, optimizers.SGD(0.01))
+    assert severities(fn.doctor(blind, x, np.full(600, 6.0)), "constant-targets") == ["error"]

@@ -15,6 +15,14 @@ from foldnet.insight.doctor.registry import GIVEN, LOSS, TARGETS, Check
 
 ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy")
 """Metrics that compare a prediction's class with the target's."""
+BESIDE = 3.0
+"""How far rows are moved to where other classes may be: good networks part classes that lie a few deviations apart."""
+OTHERS = 0.01
+"""The share of other classes from which a network knows others; in doubt it is no error."""
+MOSTLY_RIGHT = 0.2
+"""The largest share of other answers to the rows themselves."""
+OTHER_NUMBERS, OFTEN = 0.05, 0.25
+"""How far from a target, as a share of it (of 1 for a target of 0), a number is another answer, and how many must be."""
 ROWS_OF_A_CLASS = 5
 """So many rows for each class must there be on average before a class that never occurs is worth a word."""
 
@@ -27,16 +35,40 @@ def constant_targets(context: Context) -> Iterator[Finding]:
     if not bool((targets == targets[0]).all()):
         return
     loss = context.losses[0] if context.losses else None
-    few = len(targets) < FEW or loss is None  # the user's own loss may not look at the targets
+    # The user's own loss may not look at the targets, and a network with other answers has not seen these alone.
+    excused = len(targets) < FEW or loss is None or knows_other_answers(context)
     value = float(targets.reshape(-1)[0])
     yield graded(
-        "note" if few else "error", output_activation(context, context.outputs[0])[0].path,
+        "note" if excused else "error", output_activation(context, context.outputs[0])[0].path,
         f"The targets of all {len(targets):,} rows are the same, so nothing can be learned from them but "
         f"this one answer.",
         "Look at how the targets were made: the wrong column, a comparison that is never true, rows of one class "
         "only.",
         rows=len(targets), target=value if isfinite(value) else 0.0,
     )  # fmt: skip
+
+
+def knows_other_answers(context: Context) -> bool:
+    """Whether a network gives the only answer of these targets to their rows, but has others, too.
+
+    Then the rows are a part of those that it was trained on. A good network gives all rows of a class the same answer, and
+    others to rows beside them: those that lie ``BESIDE`` times as far on the other side of the mean. One that has learned
+    a single class gives that there, too.
+    """
+    task = context.task
+    if task is None or not task.constant or not context.trained or context.measurement is None:
+        return False
+    output = context.measured.outputs()[0]
+    if task.kind == "numbers":
+        answers, size = task.by_row(output), np.abs(task.targets[0])
+        near = OTHER_NUMBERS * np.where(size == 0, 1, size)
+        around = np.abs(answers.mean(axis=0) - task.targets[0]) < near + answers.std(axis=0) / 2
+        return bool(around.all() and (np.abs(answers - task.targets) > near).mean() > OFTEN)
+    here, there = (
+        float((task.predicted(o) != task.targets).mean())
+        for o in (output, context.measured.beside(BESIDE)[0])
+    )
+    return here < MOSTLY_RIGHT and max(here, there) > OTHERS
 
 
 def classes_missing(context: Context) -> Iterator[Finding]:

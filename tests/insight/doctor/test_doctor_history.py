@@ -105,6 +105,26 @@ def test_files_that_are_no_history(content, said, tmp_path):
         read_history(tmp_path)
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_log_with_decimal_commas(sign, tmp_path):
+    """As a spreadsheet writes it; where both signs occur, or the cells are separated by commas, it is refused."""
+    log = tmp_path / "log.csv"
+    lines = [["epoch", "loss", "val_loss"], ["0", "0,5", "1"], ["1", "2,5e-1", "NA"], ["2", "0,125", "-0,5"]]
+    log.write_text("\n".join(map(sign.join, lines)))
+    read = read_history(log)
+    assert read["loss"] == [0.5, 0.25, 0.125]
+    np.testing.assert_array_equal(read["val_loss"], [1, np.nan, -0.5])
+    for cell in ("1.000,5", "1.000"):
+        log.write_text("\n".join(map(sign.join, [*lines, ["3", cell, "1"]])))
+        with pytest.raises(InputError, match=r"loss of .* is not one number for each epoch"):
+            read_history(log)
+    log.write_text("\n".join(map(",".join, lines)))
+    with pytest.raises(
+        InputError, match=r"line 2 has another number of cells\. If its numbers have a decimal comma"
+    ):
+        read_history(log)
+
+
 def test_a_loss_is_a_number_in_each_epoch(trained):
     for name in ("loss", "val_loss"):
         with pytest.raises(InputError, match=f"{name} of the history is not one number"):

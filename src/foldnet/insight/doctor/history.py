@@ -27,7 +27,8 @@ def read_history(given: object) -> dict[str, list[float]]:
 
     Args:
         given: a History (anything with a dict ``history``), a dict of lists, or the path of a CSV that CSVLogger
-            wrote or of such a dict as JSON. A value that is missing, as in epochs without validation, becomes NaN.
+            wrote or of such a dict as JSON. A value that is missing, as in epochs without validation, becomes NaN. A
+            CSV may have decimal commas, if another sign separates its cells.
 
     Raises:
         InputError: it is none of these, has no epoch, or a loss that is no number.
@@ -111,13 +112,22 @@ def _from_csv(text: str, path: Path) -> dict[str, list[object]]:
         raise InputError(
             f"the first line of {path} names no column loss, as a CSVLogger's file does; {EXPECTED}"
         )
+    # Where cells are separated by something else, a comma in a number is its decimal sign, as spreadsheets write it.
+    decimal_comma = separator != "," and not any("." in cell for line in lines for cell in line)
     if wrong := [i for i, line in enumerate(lines, 2) if len(line) != len(names)]:
         raise InputError(
             f"{path}: {len(names)} columns are named, and line {wrong[0]} has another number of cells"
+            + (
+                ". If its numbers have a decimal comma, save it with another separator, such as a semicolon"
+                if separator == ","
+                else ""
+            )
         )
     columns = zip(names, zip(*lines, strict=True), strict=True) if lines else ()
     return {
-        name: [None if cell in ABSENT else cell for cell in cells]
+        name: [
+            None if cell in ABSENT else cell.replace(",", ".") if decimal_comma else cell for cell in cells
+        ]
         for name, cells in columns
         if name not in ("", "epoch") and not ABSENT.issuperset(cells)
     }

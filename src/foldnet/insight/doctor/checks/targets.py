@@ -22,7 +22,7 @@ OTHERS = 0.01
 MOSTLY_RIGHT = 0.2
 """The largest share of other answers to the rows themselves."""
 OTHER_NUMBERS, OFTEN = 0.05, 0.25
-"""How far from a target, as a share of it (of 1 for a target of 0), a number is another answer, and how many must be."""
+"""How far from a target, as a share of it (of 1 if it is 0), a number is another answer, and how many must be."""
 ROWS_OF_A_CLASS = 5
 """So many rows for each class must there be on average before a class that never occurs is worth a word."""
 
@@ -35,7 +35,7 @@ def constant_targets(context: Context) -> Iterator[Finding]:
     if not bool((targets == targets[0]).all()):
         return
     loss = context.losses[0] if context.losses else None
-    # The user's own loss may not look at the targets, and a network with other answers has not seen these alone.
+    # The user's own loss may not look at the targets, and a network that has others knows more.
     excused = len(targets) < FEW or loss is None or knows_other_answers(context)
     value = float(targets.reshape(-1)[0])
     yield graded(
@@ -51,9 +51,9 @@ def constant_targets(context: Context) -> Iterator[Finding]:
 def knows_other_answers(context: Context) -> bool:
     """Whether a network gives the only answer of these targets to their rows, but has others, too.
 
-    Then the rows are a part of those that it was trained on. A good network gives all rows of a class the same answer, and
-    others to rows beside them: those that lie ``BESIDE`` times as far on the other side of the mean. One that has learned
-    a single class gives that there, too.
+    Then the rows are a part of those that it was trained on. A good network gives all rows of a class the same answer,
+    and others to rows beside them: those that lie ``BESIDE`` times as far on the other side of the mean. One that has
+    learned a single class gives that there, too.
     """
     task = context.task
     if task is None or not task.constant or not context.trained or context.measurement is None:

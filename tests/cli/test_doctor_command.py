@@ -340,3 +340,40 @@ def test_sample_weights(foldnet, wine, data, tmp_path, monkeypatch):
     assert "there is no column 'wait'" in foldnet.refused(*given, table, "--sample-weight", "wait")
     np.save(file, -np.ones(60))
     assert "0 or more" in foldnet.refused(*given, plain, "--sample-weight", file)
+
+
+def test_errors_about_targets_say_what_to_do(foldnet, tmp_path):
+    model = fn.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    names = [tmp_path / n for n in ("a.keras", "rows.csv", "text.csv", "x.npy", "y.npy")]
+    net, table, text, x, y = names
+    model.save(net)
+    table.write_text("a,b,y\n" + "1,2,3\n4,5,6\n" * 20)
+    text.write_text("a,b,y\n" + "1,2,red\n4,5,6\n" * 20)
+    np.save(x, np.ones((40, 2)))
+    np.save(y, np.array(["red"] * 40))
+
+    def refused(*given):
+        return " ".join(foldnet.refused("doctor", net, "--data", *given).split())
+
+    assert "--target names the column of the targets" in refused(table)
+    assert "line 2, column 3 (y): 'red' is not a number. Targets are numbers: write each text" in refused(
+        text, "--target", "y"
+    )
+    assert "Targets are numbers: write each text" in refused(x, "--target", y)
+    assert "Weights are numbers" in refused(table, "--target", "y", "--sample-weight", y)
+    assert "2 columns without names, which are chosen by position" in refused(x, "--target", "y")
+    assert "there is no column 'z'; the table has 3 columns: a, b, y" in refused(table, "--target", "z")
+
+
+def test_a_warning_comes_once(foldnet, tmp_path):
+    """Also where the table is opened for its names, rows and targets, and filters of warnings change between."""
+    model = fn.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    net, table, valid = (tmp_path / n for n in ("a.keras", "rows.csv", "valid.csv"))
+    model.save(net)
+    for path in (table, valid):
+        path.write_text("0,1,2\n" + "1,2,3\n4,5,6\n" * 20)
+    result = foldnet("doctor", net, "--data", table, "--target", "2", "--validation", valid)
+    assert result.stderr.count("rows.csv: the first line counts") == 1
+    assert result.stderr.count("valid.csv: the first line counts") == 1

@@ -13,6 +13,7 @@ import click
 from foldnet.cli.errors import FAILED
 from foldnet.cli.options import (
     FILE,
+    LIKE_TRAINING,
     NEW_FILE,
     TableOptions,
     common,
@@ -28,6 +29,9 @@ from foldnet.cli.terminal import say, text_width
 
 Names: TypeAlias = list[tuple[str, ...] | None]
 """For each table the names of its columns, if it has some."""
+
+
+CHOOSE_TARGET = "Choose with --columns or --drop; --target names the column of the targets."
 
 
 @dataclass(frozen=True)
@@ -292,15 +296,19 @@ def _rows(network: Network, table: TableOptions, target: str | None, weight: str
     if not table.data:
         return Read()
     with ExitStack() as opened:
-        rows = network_rows(network, _without(table, target, weight), opened)
+        inputs = _without(table, target, weight)
+        if target is None:
+            inputs = replace(inputs, choose=CHOOSE_TARGET)
+        rows = network_rows(network, inputs, opened)
         names = [part.columns for part in rows.tables]
         arrays = rows.all()
     x = arrays[0] if len(arrays) == 1 else arrays
     count = len(arrays[0])
-    return Read(x, _column(table, target, count), _column(table, weight, count), names)
+    weights = _column(table, weight, count, "Weights are numbers of 0 or more.")
+    return Read(x, _column(table, target, count), weights, names)
 
 
-def _column(table: TableOptions, name: str | None, rows: int) -> Array | None:
+def _column(table: TableOptions, name: str | None, rows: int, advice: str = LIKE_TRAINING) -> Array | None:
     """A column that holds no inputs."""
     import numpy as np
 
@@ -309,7 +317,7 @@ def _column(table: TableOptions, name: str | None, rows: int) -> Array | None:
     if name is None:
         return None
     with ExitStack() as opened:
-        (column,) = table.target(name).open(opened)
+        (column,) = table.target(name, advice).open(opened)
         values = np.concatenate(list(column.blocks()))
     if len(values) != rows:
         raise InputError(f"{name} has {len(values):,} rows, and the data {rows:,}")

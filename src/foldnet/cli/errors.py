@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO
 
 import click
 
@@ -44,9 +44,17 @@ class InternalError(_TerminalError):
 @contextmanager
 def errors_reported(ctx: click.Context) -> Iterator[None]:
     """Turn exceptions into click's, and warnings into a line; with ``--debug`` exceptions pass through."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        # A file may be opened more than once, and Python forgets what it has shown when any filter changes.
+        if str(message) not in shown:
+            shown.add(str(message))
+            say(f"Warning: {message}", err=True)
+
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show
             if "ignore" not in sys.warnoptions:  # with -W error, a warning would end the command
                 warnings.simplefilter("default", UserWarning)
             yield
@@ -72,10 +80,6 @@ def errors_reported(ctx: click.Context) -> Iterator[None]:
         _reraise_for_debugging(ctx)
         message = f"foldnet itself failed ({type(error).__name__}: {error}). --debug shows the traceback."
         raise InternalError(message) from None
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    say(f"Warning: {message}", err=True)
 
 
 def _reraise_for_debugging(ctx: click.Context) -> None:

@@ -96,6 +96,10 @@ def table_options(*, required: bool, help: str) -> Callable[[F], F]:
     return add
 
 
+LIKE_TRAINING = "Targets are numbers: write each text as the number that it had in the training."
+"""What to do about a column of targets that is texts."""
+
+
 @dataclass(frozen=True)
 class TableOptions:
     """Where the rows are, and how to read them."""
@@ -108,6 +112,10 @@ class TableOptions:
     na: tuple[str, ...] = ()
     encoding: str = "utf-8"
     header: bool | None = None
+    advice: str | None = None
+    """What to do about a column that is not numbers; by default to leave it out."""
+    choose: str | None = None
+    """How to choose columns if there are too many."""
 
     def __post_init__(self) -> None:
         if self.delimiter == "\\t":  # the literal text that shells pass
@@ -119,11 +127,11 @@ class TableOptions:
         if given := [name for name, value in usual.items() if getattr(self, name) != value]:
             raise click.UsageError(f"--{given[0]} is about reading --data; give --data too")
 
-    def target(self, columns: str) -> TableOptions:
+    def target(self, columns: str, advice: str = LIKE_TRAINING) -> TableOptions:
         """How to read the target: columns of the first table, or a ``.npy`` of its own."""
         if columns.endswith(".npy"):
-            return replace(self, data=(columns,), columns=(), drop=())
-        return replace(self, data=self.data[:1], columns=(columns,), drop=())
+            return replace(self, data=(columns,), columns=(), drop=(), advice=advice)
+        return replace(self, data=self.data[:1], columns=(columns,), drop=(), advice=advice)
 
     def without(self, columns: str) -> TableOptions:
         """The same without the columns of the target, if they are in the first table."""
@@ -156,6 +164,7 @@ class TableOptions:
         """
         from foldnet.errors import InputError
         from foldnet.tables import Selection, open_table
+        from foldnet.tables.table import OTHER_COLUMNS
 
         for name in ("delimiter", "decimal"):
             sign = getattr(self, name)
@@ -172,6 +181,7 @@ class TableOptions:
                     missing=self.na,
                     encoding=self.encoding,
                     texts=are_texts,
+                    advice=self.advice or OTHER_COLUMNS,
                 )
             )
             for path, columns, drop, are_texts in zip(
@@ -210,11 +220,16 @@ class TableOptions:
             raise InputError(
                 f"the network has {once if len(inputs) == 1 else several}; it was given {len(self.data)} times"
             )
-        from foldnet.tables.predictions import fitted
+        from foldnet.tables.predictions import CHOOSE, fitted
 
         tables = self.open(opened, [name in texts for name in inputs])
         return Rows(
-            tables, [fitted(t, n, s) for t, (n, s) in zip(tables, inputs.items(), strict=True)], large
+            tables,
+            [
+                fitted(t, n, s, self.choose or CHOOSE)
+                for t, (n, s) in zip(tables, inputs.items(), strict=True)
+            ],
+            large,
         )
 
 

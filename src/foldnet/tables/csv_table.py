@@ -20,7 +20,7 @@ from foldnet.arrays import Array
 from foldnet.disk.opening import open_stream
 from foldnet.errors import FileFormatError, InputError
 from foldnet.tables.select import Selection
-from foldnet.tables.table import BLOCK_VALUES, Table
+from foldnet.tables.table import BLOCK_VALUES, OTHER_COLUMNS, Table
 from foldnet.warn import warn
 
 MISSING = {"", "na", "n/a", "null", "none", "?"}
@@ -87,7 +87,10 @@ class CsvTable(Table):
     dtype: type[Any] = np.float64
     """Of the arrays that it gives."""
 
-    def __init__(self, path: str, selection: Selection, dialect: Dialect) -> None:
+    def __init__(
+        self, path: str, selection: Selection, dialect: Dialect, advice: str = OTHER_COLUMNS
+    ) -> None:
+        self._advice = advice
         self.name = "standard input" if path == "-" else path
         self._dialect = dialect
         with ExitStack() as opening:
@@ -252,7 +255,7 @@ class CsvTable(Table):
         signs = [sign for sign in (" ", ":", "|") if self._width == 1 and sign in cell.strip()]
         if signs:
             return f"Give --delimiter {signs[0]!r} if that separates the cells."
-        return "Leave the column out with --drop or choose others with --columns."
+        return self._advice
 
 
 def _picker(places: Sequence[int], width: int) -> Callable[[list[str]], Any]:

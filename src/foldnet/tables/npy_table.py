@@ -34,7 +34,7 @@ class NpyTable(Table):
     At no time is more than a block of the file in the address space of the process.
     """
 
-    def __init__(self, path: Path, selection: Selection, *, texts: bool = False) -> None:
+    def __init__(self, path: Path, selection: Selection, *, texts: bool = False, advice: str = "") -> None:
         self.name = str(path)
         with ExitStack() as opening:
             self._file = opening.enter_context(open_file(path))
@@ -43,7 +43,9 @@ class NpyTable(Table):
             self._start = self._file.tell()
             if self._dtype.kind not in ("U" if texts else "biuf"):
                 expected = "texts, of a dtype such as <U10" if texts else "integers or floating-point numbers"
-                raise InputError(f"{path} holds {self._dtype}; expected {expected}")
+                raise InputError(
+                    f"{path} holds {self._dtype}; expected {expected}" + (advice and f". {advice}")
+                )
             size = os.fstat(self._file.fileno()).st_size - self._start
             if prod(shape) * self._dtype.itemsize > size:
                 raise FileFormatError(

@@ -45,13 +45,16 @@ def column_names(predictor: Predictor) -> list[str] | None:
     return names
 
 
+CHOOSE = "Choose with --columns or --drop."
+
+
 def flat(y: Array | list[Array] | dict[str, Array]) -> Array:
     """The results side by side, if there are several."""
     parts = list(y.values()) if isinstance(y, dict) else y if isinstance(y, list) else [y]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, ...]:
+def fitted(table: Table, name: str, shape: Sequence[int | None], choose: str = CHOOSE) -> tuple[int, ...]:
     """Shape of one row of the table for the network; flat rows are reshaped to the network's shape.
 
     Raises:
@@ -67,7 +70,7 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
     if len(shape) == len(table.row_shape) == 1:
         raise InputError(
             f"{table.name}: the input {name!r} takes {shape[0]} values per row, and the table has "
-            f"{describe(table.row_shape[0], table.columns)}. Choose with --columns or --drop."
+            f"{describe(table.row_shape[0], table.columns)}. {choose}"
         )
     raise InputError(
         f"{table.name}: the input {name!r} takes rows of shape {tuple(shape)}, not {table.row_shape}"

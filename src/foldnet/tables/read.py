@@ -15,7 +15,7 @@ from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.csv_texts import CsvTexts
 from foldnet.tables.npy_table import NpyTable
 from foldnet.tables.select import Selection, describe
-from foldnet.tables.table import Table
+from foldnet.tables.table import OTHER_COLUMNS, Table
 
 
 def open_table(
@@ -28,6 +28,7 @@ def open_table(
     missing: Collection[str] = (),
     encoding: str = "utf-8",
     texts: bool = False,
+    advice: str = OTHER_COLUMNS,
 ) -> Table:
     """Open a table by the ending of its name: ``.npy``, ``.parquet``, else CSV; ``-`` is CSV on stdin.
 
@@ -42,6 +43,7 @@ def open_table(
         encoding: of a CSV.
         texts: whether the columns hold texts, which come as arrays of ``str``. Whether the first line of a CSV names
             the columns can then be told only from names in the selection, or from numbers in other columns.
+        advice: what to do about a column that holds something else, for messages.
 
     Raises:
         InputError: a cell is not a number (the message has line and column), or a column or encoding is unknown; or
@@ -52,9 +54,9 @@ def open_table(
     selection = selection or Selection()
     ending = Path(path).suffix.lower()
     if ending == ".npy":
-        return NpyTable(Path(path), selection, texts=texts)
+        return NpyTable(Path(path), selection, texts=texts, advice="" if advice == OTHER_COLUMNS else advice)
     if ending in (".parquet", ".pq"):
-        return ParquetTable(Path(path), selection, texts=texts)
+        return ParquetTable(Path(path), selection, texts=texts, advice=advice)
     if ending in (".npz", ".xlsx", ".xls", ".json", ".feather", ".h5", ".zip", ".bz2", ".xz", ".zst"):
         raise UnsupportedError(
             f"{path}: tables are read from CSV (also .csv.gz), .npy and .parquet files, not from {ending}"
@@ -62,7 +64,7 @@ def open_table(
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; give the name of a table in it")
     dialect = Dialect(delimiter, header, decimal, frozenset(text.strip() for text in missing), encoding)
-    return (CsvTexts if texts else CsvTable)(str(path), selection, dialect)
+    return (CsvTexts if texts else CsvTable)(str(path), selection, dialect, advice)
 
 
 # -- Parquet ------------------------------------------------------------------------------------------------
@@ -87,9 +89,11 @@ def load_pyarrow() -> Any:
 class ParquetTable(Table):
     """Typed columns in a Parquet file, read by pyarrow."""
 
-    def __init__(self, path: Path, selection: Selection, *, texts: bool = False) -> None:
+    def __init__(
+        self, path: Path, selection: Selection, *, texts: bool = False, advice: str = OTHER_COLUMNS
+    ) -> None:
         self.name = str(path)
-        self._texts = texts
+        self._texts, self._advice = texts, advice
         self._arrow = arrow = load_pyarrow()
         if not path.is_file():
             raise FileNotFoundError(2, "No such file or directory", self.name)
@@ -161,8 +165,8 @@ class ParquetTable(Table):
             tests, wanted = [kinds.is_string, kinds.is_large_string], "texts"
         if not any(test(kind) for test in tests):
             raise InputError(
-                f"{self.name}: column {field.name!r} holds {field.type}, not {wanted}. Leave it out with "
-                f"--drop; the table has {describe(len(schema.names), schema.names)}"
+                f"{self.name}: column {field.name!r} holds {field.type}, not {wanted}. {self._advice} The table has "
+                f"{describe(len(schema.names), schema.names)}"
             )
 
     @contextmanager

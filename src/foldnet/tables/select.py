@@ -79,7 +79,8 @@ def _place(item: str, width: int, names: Sequence[str] | None, where: str, *, ex
         last = int(match[2] or first)
         if 1 <= first <= last <= width:
             return list(range(first - 1, last))
-    raise InputError(f"{where}: there is no column {item!r}; the table has {describe(width, names)}")
+    unnamed = "" if names is not None else ", which are chosen by position, from 1"
+    raise InputError(f"{where}: there is no column {item!r}; the table has {describe(width, names)}{unnamed}")
 
 
 def describe(width: int, names: Sequence[str] | None) -> str:

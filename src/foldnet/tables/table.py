@@ -13,6 +13,10 @@ from foldnet.arrays import Array
 BLOCK_VALUES = 2**17  # a CSV cell takes about 100 bytes as text, so a block takes about 13 MB
 
 
+OTHER_COLUMNS = "Leave the column out with --drop or choose others with --columns."
+"""What to do about a column that is not numbers."""
+
+
 class Table(ABC):
     """A table open for reading; close it, or use it in a ``with`` statement.
 

@@ -59,6 +59,29 @@ def test_names_that_the_network_does_not_have_are_refused():
         fn.doctor(model, {"a": rows(60)}, {"nope": NUMBERS})
 
 
+class Batches:
+    """A dataset as Keras has it: batches by number."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        return rows(30), NUMBERS[:30]
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [(((rows(8), NUMBERS[:8]) for _ in range(3)),), (Batches(),), (iter([rows(8)]), NUMBERS), (rows(60), iter(NUMBERS)),
+     ([iter([rows(8)])], NUMBERS)],
+)  # fmt: skip
+def test_batches_are_refused_with_what_to_give(given_):
+    model = given(1, FREE, "mse", NUMBERS).network
+    with pytest.raises(InputError, match=r"one batch after the other; .* Give arrays: x, y ="):
+        fn.doctor(model, *given_)
+    made = [list(map(tuple, rows(60))), range(60)]  # rows and targets in other forms
+    assert "unusable-targets" not in [f.check for f in fn.doctor(model, *made)]
+
+
 def test_a_network_with_several_outputs_is_not_said_to_be_looked_at():
     x = layers.Input((5,))
     two = fn.Model(x, [layers.Dense(1)(x), layers.Dense(1)(x)])

@@ -11,7 +11,7 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.free_axes import free_axes
 from foldnet.graph.graph import Graph, bind
-from foldnet.insight.doctor.given import check_keys, numbers, only_targets, read_validation, row_count
+from foldnet.insight.doctor.given import check_given, numbers, only_targets, read_validation, row_count
 from foldnet.insight.doctor.history import own_history, read_history
 from foldnet.insight.doctor.weights import read_weights
 from foldnet.insight.sites import Site, opened, sites_and_results
@@ -76,7 +76,7 @@ class Context:
         history: object = None,
         validation_data: object = None,
     ) -> None:
-        check_keys(network, x)
+        check_given(network, x, y)
         self.network, self.x, self.y = network, x, only_targets(network, y)
         self.script, self.candidate = script, candidate
         self.history: Mapping[str, list[float]] | None = (

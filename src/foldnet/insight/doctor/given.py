@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,33 @@ from foldnet.network import Network
 from foldnet.structure import flatten, is_nested
 
 
-def check_keys(network: Network, x: object) -> None:
-    """Check the names in a dict of data.
+def check_given(network: Network, x: object, y: object) -> None:
+    """Check that data are rows, and the names in a dict of them.
 
     Raises:
-        InputError: they are not those of the inputs.
+        InputError: they are batches that come one after the other, or names that are not those of the inputs.
     """
+    for name, given in (("x", x), ("y", y)):
+        for part in flatten(given) if is_nested(given) else [given]:
+            if gives_batches(part):
+                raise InputError(
+                    f"{name} is a {type(part).__name__}, which gives one batch after the other; the doctor looks at all "
+                    "rows several times. Give arrays: x, y = (np.concatenate(part) for part in zip(*batches)), with the "
+                    "batches of one epoch"
+                )
     if isinstance(x, Mapping):
         arranged(x, network.input_structure, network.input_names, "x")
+
+
+def gives_batches(given: object) -> bool:
+    """Whether data come as batches: a generator, a dataset of Keras, torch or TensorFlow.
+
+    >>> gives_batches(x for x in "ab"), gives_batches([[1.0, 2.0]]), gives_batches(range(3))
+    (True, False, False)
+    """
+    from foldnet.training.batches import is_stream
+
+    return is_stream(given) and not isinstance(given, Sequence | Set)
 
 
 def only_targets(network: Network, y: object) -> object:

@@ -1,6 +1,7 @@
 """``foldnet doctor``: text, JSON, SARIF, mending, exit codes."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -366,8 +367,14 @@ def test_errors_about_targets_say_what_to_do(foldnet, tmp_path):
     assert "there is no column 'z'; the table has 3 columns: a, b, y" in refused(table, "--target", "z")
 
 
-def test_a_warning_comes_once(foldnet, tmp_path):
+def test_a_warning_comes_once(foldnet, tmp_path, monkeypatch):
     """Also where the table is opened for its names, rows and targets, and filters of warnings change between."""
+
+    def forgetting(message):
+        warnings.simplefilter("always", UserWarning)
+        warnings.warn(message, UserWarning, stacklevel=2)
+
+    monkeypatch.setattr("foldnet.tables.csv_table.warn", forgetting)
     model = fn.Sequential([layers.Input((2,)), layers.Dense(1)])
     model.compile("sgd", "mse")
     net, table, valid = (tmp_path / n for n in ("a.keras", "rows.csv", "valid.csv"))

@@ -307,13 +307,17 @@ def test_large_networks_are_computed_on_fewer_rows(monkeypatch):
     assert Context(model, x).measured.rows == 2000 // (1 + 8 + 8 + 1)
     monkeypatch.setattr(measure, "MOST_VALUES", 400)
     assert Context(model, x).measured.rows == measure.ENOUGH_ROWS
+    monkeypatch.setattr(measure, "MOST_VALUES", 18 * (measure.ENOUGH_ROWS // measure.LONGER) - 1)
+    assert (
+        Context(model, x).measured.rows == measure.FEW_ROWS
+    )  # more, and still not enough, would help no check
     monkeypatch.setattr(measure, "MOST_WORK", 100)
     assert Context(model, x).measured.rows == measure.FEW_ROWS
 
 
 def test_many_normalizations_are_corrected_together(monkeypatch):
     deep = [part for _ in range(judgement.TOGETHER + 1) for part in (D(4), N())]
-    for parts, most in ((deep, 3), (deep[:6], 5)):
+    for parts, most in ((deep, 2), (deep[:6], 5)):
         model, times = stack(*parts, D(1)), []
         run = Measurement._run
         monkeypatch.setattr(

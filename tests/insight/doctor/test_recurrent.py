@@ -7,6 +7,7 @@ import foldnet as fn
 from foldnet import Sequential, layers
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
+from foldnet.operations.scan.numpy import _quick_product
 from foldnet.utils import set_random_seed
 from tests.insight.doctor.doctor_windows import gated, padded_steps, sequences
 
@@ -110,3 +111,12 @@ def test_layers_in_every_step_are_looked_at():
     inner.set_weights([w * 3000 for w in inner.get_weights()])
     (finding,) = fn.doctor(model, x, checks=["recurrent-saturation"]).findings
     assert (finding.layer, finding.evidence["units"], finding.evidence["steps"]) == ("steps", 5, 12)
+
+
+@pytest.mark.parametrize(("rows", "units"), [(0, 32), (63, 32), (64, 32), (65, 32), (200, 32), (40, 400)])
+def test_products_in_parts_are_those_of_the_whole(rows, units):
+    generator = np.random.default_rng(rows)
+    h, kernel = generator.normal(size=(rows, units)), generator.normal(size=(units, 4 * units))
+    np.testing.assert_allclose(_quick_product(h, kernel, 0), h @ kernel, atol=1e-11)
+    stacked = generator.normal(size=(2, rows, units))
+    np.testing.assert_allclose(_quick_product(stacked, kernel, 0), stacked @ kernel, atol=1e-11)

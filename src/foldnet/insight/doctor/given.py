@@ -25,9 +25,9 @@ def check_given(network: Network, x: object, y: object) -> None:
         for part in flatten(given) if is_nested(given) else [given]:
             if gives_batches(part):
                 raise InputError(
-                    f"{name} is a {type(part).__name__}, which gives one batch after the other; the doctor looks at all "
-                    "rows several times. Give arrays: x, y = (np.concatenate(part) for part in zip(*batches)), with the "
-                    "batches of one epoch"
+                    f"{name} is a {type(part).__name__}, which gives one batch after the other; the doctor looks at "
+                    "all rows several times. Give arrays: x, y = (np.concatenate(part) for part in zip(*batches)), "
+                    "with the batches of one epoch"
                 )
     if isinstance(x, Mapping):
         arranged(x, network.input_structure, network.input_names, "x")

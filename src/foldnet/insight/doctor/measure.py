@@ -44,9 +44,9 @@ MOST_WORK = 2e10
 """About so many multiply-adds are made, a few seconds' work."""
 IN_ORDER = 10
 """By so much a sum in a fixed order takes longer than a product by BLAS."""
-ENOUGH_ROWS, FEW_ROWS = 64, 8
-"""So many rows are used if they take no more than ``LONGER`` times that, and so few in any case: then each has many
-positions."""
+ENOUGH_ROWS, FEW_ROWS = 32, 8
+"""So many rows are used if they take no more than ``LONGER`` times that, since many checks need 30; else as many as
+fit, and so few in any case: then each has many positions."""
 LONGER = 4
 FEWEST = 30
 """The number of values per channel that population statistics need for a comparison."""
@@ -165,7 +165,7 @@ class Measurement:
 
     def with_statistics(self, paths: Collection[str]) -> dict[str, Array]:
         """Every value, computed with the rows' statistics in these normalizations."""
-        return self._run(paths)
+        return self.corrected if set(paths) == set(self.correctable) else self._run(paths)
 
     def value(self, path: str, values: Mapping[str, Array] | None = None) -> Array:
         """The result of a call, by default with the stored statistics."""
@@ -374,7 +374,9 @@ def _most_rows(graph: Graph, inputs: Sequence[Array], runs: int) -> int:
         values += prod(_sizes(row))
         work += node.op.multiply_adds(_sizes(row), *map(_sizes, operands)) * (1 if quick else IN_ORDER)
     fitting = min(MOST_VALUES / values, MOST_WORK / (work * runs))
-    return max(FEW_ROWS, min(MOST_ROWS, max(int(fitting), min(ENOUGH_ROWS, int(fitting * LONGER)))))
+    if fitting < ENOUGH_ROWS <= fitting * LONGER:
+        return ENOUGH_ROWS
+    return max(FEW_ROWS, min(MOST_ROWS, int(fitting)))
 
 
 def _sizes(shape: Sequence[int | None]) -> tuple[int, ...]:

@@ -23,12 +23,26 @@ GATES: dict[CellKind, Sequence[str]] = {
 """What a step computes from its input and its state, in Keras's order."""
 
 
+ALONE, FEWEST_ROWS = 2**18, 16
+"""Multiply-adds of a product that OpenBLAS does not share between threads, and rows that such a part must have."""
+
+
 def _product(h: Array, kernel: Array, first: int) -> Array:
     return in_order(h, kernel)
 
 
 def _quick_product(h: Array, kernel: Array, first: int) -> Array:
-    return np.asarray(h @ kernel)
+    """The product in parts that are too small for threads, which would wait for each other in every step."""
+    size = ALONE // max(kernel.size, 1)
+    if h.ndim != 2 or not FEWEST_ROWS <= size < len(h):
+        return np.asarray(h @ kernel)
+    whole = len(h) - len(h) % size
+    y = np.empty((len(h), kernel.shape[1]), np.result_type(h, kernel))
+    np.matmul(
+        h[:whole].reshape(-1, size, h.shape[1]), kernel, out=y[:whole].reshape(-1, size, kernel.shape[1])
+    )
+    np.matmul(h[whole:], kernel, out=y[whole:])
+    return y
 
 
 def _split(op: Scan, operands: Sequence[Array]) -> tuple[States, Array | None, Sequence[Array]]:

@@ -77,6 +77,12 @@ def test_every_operation_has_every_aspect(op, aspect):
     assert catalogue.rules(aspect, op), f"{op.__name__} has no {aspect}: {family}.{aspect}.RULES lacks it"
 
 
+def test_every_operation_is_found_by_its_name():
+    assert {name: catalogue.op_named(name) for name in OPS} == OPS
+    assert catalogue.op_named("Densest") is None
+    assert set(catalogue.COMMON) <= set(catalogue.families())
+
+
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 def test_rules_take_nodes_of_the_operation_that_they_are_for(op):
     """The tables' types cannot say so."""

@@ -241,3 +241,13 @@ def test_a_known_file_needs_neither_hdf5_nor_layers(home):
         "foldnet.layers"
     }  # reading needs no HDF5 library
     assert runs[1].split() == []
+
+
+def test_a_known_file_needs_only_the_families_of_its_operations(home):
+    code = (
+        "import sys, numpy, foldnet; foldnet.freeze(sys.argv[1])(numpy.zeros((1, 11), numpy.float32)); "
+        "print(*(m.split('.')[2] for m in sys.modules if m.startswith('foldnet.operations.') and m.endswith('.op')))"
+    )
+    freeze()
+    done = subprocess.run([sys.executable, "-c", code, WINE], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"affine", "elementwise", "matrix", "structure"}

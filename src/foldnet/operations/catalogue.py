@@ -32,9 +32,22 @@ Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "t
 """The files of a family that hold something of each of its operations."""
 
 
+@cache
 def families() -> list[str]:
     """The names of the folders."""
     return sorted(module.name for module in pkgutil.iter_modules(operations.__path__) if module.ispkg)
+
+
+COMMON = ("matrix", "elementwise", "affine", "structure", "windows")
+"""Families that most networks have operations of, the most usual first."""
+
+
+@cache
+def _ops_of(family: str) -> dict[str, type[Op]]:
+    """The operations of a family by their names."""
+    module = import_module(f"{operations.__name__}.{family}.op")
+    own = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Op))
+    return {cls.__name__: cls for cls in own if cls.__module__ == module.__name__}
 
 
 @cache
@@ -42,10 +55,18 @@ def every_op() -> dict[str, type[Op]]:
     """Every operation by its name."""
     found: dict[str, type[Op]] = {}
     for family in families():
-        module = import_module(f"{operations.__name__}.{family}.op")
-        own = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Op))
-        found |= {cls.__name__: cls for cls in own if cls.__module__ == module.__name__}
+        found |= _ops_of(family)
     return found
+
+
+def op_named(name: str) -> type[Op] | None:
+    """The operation of this name; None if there is none. Families that come after its own are not imported.
+
+    >>> op_named("Dense").__name__, op_named("Densest")
+    ('Dense', None)
+    """
+    order = (*COMMON, *(family for family in families() if family not in COMMON))
+    return next((op for family in order if (op := _ops_of(family).get(name))), None)
 
 
 @cache

@@ -7,7 +7,6 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
-from functools import cache
 from typing import Any, TypeVar
 
 from foldnet.arrays import Array
@@ -16,18 +15,12 @@ from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Graph, Node, Type, constant_type, with_nodes
 from foldnet.graph.op import FLOAT, INT, Elementwise, Op
 from foldnet.graph.texts import Texts
-from foldnet.operations.catalogue import every_op
+from foldnet.operations.catalogue import op_named
 from foldnet.operations.elementwise.functions import FUNCTIONS
 
 _LARGEST_ROW = 1 << 40
 
 T = TypeVar("T")
-
-
-@cache
-def op_table() -> dict[str, type[Op]]:
-    """Every op that a prediction program may use, by name."""
-    return {name: cls for name, cls in every_op().items() if cls.predicts}
 
 
 def activations_of(graph: Graph) -> Iterator[Elementwise]:
@@ -141,8 +134,8 @@ def _texts(given: Any, inputs: Mapping[str, Type]) -> dict[str, Texts]:
 def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node[Op]:
     _entries(entry, {"op", "settings", "inputs", "output", "layer"})
     entry = _today(entry)
-    cls = op_table().get(_typed(entry["op"], str))
-    if cls is None:
+    cls = op_named(_typed(entry["op"], str))
+    if cls is None or not cls.predicts:
         raise FileFormatError(f"the file's program has the op {entry['op']!r}, which does not exist")
     hints = _hints(cls)
     _entries(entry["settings"], set(hints))

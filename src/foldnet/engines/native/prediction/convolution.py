@@ -14,10 +14,10 @@ from foldnet.codegen.matrix import panels
 from foldnet.engines.native.prediction.steps import Step
 from foldnet.graph.graph import Node
 from foldnet.graph.sizes import free
-from foldnet.operations.windows.op import Conv
 
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
+    from foldnet.operations.windows.op import Conv
 
 
 def conv_calls(body: BlockWriter, node: Node[Conv], low: float) -> list[Step]:

@@ -2,11 +2,18 @@
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from foldnet import Sequential, layers, regularizers, system
+from foldnet.codegen import standard
+from foldnet.codegen.units import UNITS
 from foldnet.engines.native import cache, compiler
 from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.native.training.source import source
@@ -115,6 +122,77 @@ def test_each_unit_compiles_without_warnings(kind, name, tmp_path):
         command += [march(name, "native"), f"-DUNIT={unit}", "-x", "c", "-c", "-", "-o", tmp_path / "unit.o"]
         done = compile_once.run(command, tmp_path, code)
         assert done.returncode == 0, done.stderr[:3000]
+
+
+@pytest.mark.parametrize("kind", [*MADE.values(), images, mixed], ids=lambda made: made.__name__)
+def test_a_unit_has_small_functions_that_it_calls_alone(kind):
+    if "gcc" not in COMPILERS:
+        pytest.skip("there is no gcc")
+    code = source(kind()).code
+    for unit in (1, 2):
+        command = [*COMPILERS["gcc"], "-E", "-P", march("gcc", "native"), f"-DUNIT={unit}", "-x", "c", "-"]
+        texts = [
+            subprocess.run([*command, *quick], input=code, capture_output=True, text=True, check=True).stdout
+            for quick in ((), QUICK[-1:])
+        ]
+        words = [Counter(re.findall(r"\w+", text)) for text in texts]
+        plain = texts[0].replace("__attribute__((always_inline)) ", "")
+        own = re.findall(r"^static inline [^;={]*?\b((?!fn_)\w+)\(", plain, re.M)
+        assert own
+        assert [name for name in own if all(found[name] == 1 for found in words)] == []
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/usr/bin/x86_64-linux-gnu-gcc-12", True),
+        ("/usr/bin/gcc", True),
+        ("/opt/bin/gcc-13.2", True),
+        ("/usr/bin/clang", False),
+        ("/usr/bin/ccache", False),
+        ("/usr/bin/gcc-ar", False),
+    ],
+)
+def test_gcc_is_known_by_the_name_of_its_file(path, known, monkeypatch):
+    compilers = compiler.Compiler(("cc",), f"{path}|1|2")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert compilers.is_gcc == known
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not compilers.is_gcc
+
+
+def test_gcc_has_its_options_from_the_command_and_others_from_the_text(ran, monkeypatch, tmp_path):
+    monkeypatch.setattr(system, "processors", lambda: 2)
+    whole = '__attribute__((visibility("default"))) int foldnet_train(void) { return 1; }'
+    code = f"{UNITS}#if UNIT != 2\n{whole}\n#endif\n"
+    found = Path(shutil.which("gcc") or pytest.skip("there is no gcc"))
+    refusing = tmp_path / "bin" / "gcc"  # another compiler of that name
+    refusing.parent.mkdir()
+    refusing.write_text(f'#!/bin/sh\ncase "$*" in *no-tree-pre*) exit 1;; esac\nexec {found} "$@"\n')
+    refusing.chmod(0o755)
+    for command in (found, refusing):
+        monkeypatch.setenv("CC", str(command))
+        as_shipped(code, "foldnet_train", units=2)
+    told = [["-DTOLD" in words and "-fno-tree-pre" in words for words in commands] for commands in ran]
+    assert told == [[True, True], [False], [True, True], [False, False], [False]]
+
+
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_mathematics_is_declared_as_its_header_has_it(name, tmp_path):
+    if name not in COMPILERS:
+        pytest.skip(f"there is no {name}")
+    uses = "\n".join(f"x = {function}(x);" for function in standard._DECLARED) + "INFINITY NAN"
+    declared = standard.mathematics(uses)
+    assert "include" not in declared
+    found = "float found(void);\nfloat found(void) { return INFINITY + NAN; }\n#undef INFINITY\n#undef NAN"
+    code = f"{declared}\n{found}\n#include <math.h>\n"
+    command = [*COMPILERS[name], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-x", "c", "-c", "-"]
+    done = compile_once.run([*command, "-o", tmp_path / "declared.o"], tmp_path, code)
+    assert done.returncode == 0, done.stderr[:3000]
+    for other in ("y = erff(x);", "y = pow(x, 2);", "if (isnan(x))", "y = M_PI;"):
+        assert standard.mathematics(uses + other) == "#include <math.h>"
+    assert standard.mathematics("/* sqrt(x) of NAN */ for (int round = 0; round < 3; round++)") == ""
 
 
 def test_what_the_second_compiler_says_is_in_the_error(ran, monkeypatch):

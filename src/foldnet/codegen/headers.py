@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 
@@ -27,16 +28,27 @@ _DEFINED = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """C between empty lines, the names that it defines, and all that it names."""
+
+    text: str
+    defined: frozenset[str]
+    named: frozenset[str]
+
+
 @cache
-def _pieces(library: str) -> list[tuple[str, set[str], set[str]]]:
-    """Pieces of C between empty lines, the names that each defines, and all that it names."""
-    pieces = []
-    for text in re.split(r"\n{2,}", library.strip()):
-        defined = set()
-        for function, macro, kind, sums, name in _DEFINED.findall(_plain(text)):
-            defined.add(f"{name}_{sums.lower()}" if sums else function or macro or kind)
-        pieces.append((text, defined, _named(text)))
-    return pieces
+def _piece(text: str) -> _Piece:
+    defined = {
+        f"{name}_{sums.lower()}" if sums else function or macro or kind
+        for function, macro, kind, sums, name in _DEFINED.findall(_plain(text))
+    }
+    return _Piece(text, frozenset(defined), frozenset(_named(text)))
+
+
+@cache
+def _pieces(library: str) -> tuple[str, ...]:
+    return tuple(re.split(r"\n{2,}", library.strip()))
 
 
 def _plain(code: str) -> str:
@@ -68,15 +80,17 @@ def needed_pieces(library: str, code: str) -> list[str]:
             nothing is always needed.
         code: what calls it.
     """
-    names, pieces = _named(code), _pieces(library)
-    taken: set[int] = set()
+    return needed_of(_pieces(library), code)
+
+
+def needed_of(pieces: Sequence[str], code: str) -> list[str]:
+    """The same of pieces of a library, which stay in their order."""
+    names, left = _named(code), [_piece(text) for text in pieces]
+    taken: set[str] = set()
     while True:
-        more = {
-            k
-            for k, (_, defined, _) in enumerate(pieces)
-            if k not in taken and (not defined or not defined.isdisjoint(names))
-        }
+        more = [p for p in left if not p.defined or not p.defined.isdisjoint(names)]
         if not more:
-            return [pieces[k][0] for k in sorted(taken)]
-        taken |= more
-        names = names.union(*(pieces[k][2] for k in more))
+            return [text for text in pieces if text in taken]
+        taken |= {p.text for p in more}
+        left = [p for p in left if p.text not in taken]
+        names = names.union(*(p.named for p in more))

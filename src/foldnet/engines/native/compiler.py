@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,12 @@ class Compiler:
     command: tuple[str, ...]
     identity: str
     hint: str = HINT
+
+    @property
+    def is_gcc(self) -> bool:
+        """Whether its file is named as gcc is. On macOS, gcc is a name of clang; there the answer is no."""
+        name = os.path.basename(self.identity.partition("|")[0])  # noqa: PTH119
+        return sys.platform == "linux" and re.search(r"(?:^|-)gcc(?:-[\d.]+)?$", name) is not None
 
     @property
     def words(self) -> str:
@@ -194,19 +201,41 @@ def compile_library(
     """
     if compiler.identity in _hanging:
         raise HangingCompilerError(_hanging[compiler.identity])
-    folder, words, read = os.path.dirname(target), [*compiler.command, *options], ["-x", "c", "-", "-o"]  # noqa: PTH120
-    commands = [[*words, *read, target, *libraries]]
-    made = [os.path.join(folder, f"unit{k}.o") for k in range(1, units + 1)]  # noqa: PTH118
-    if units > 1:
-        commands = [[*words, "-c", f"-DUNIT={k}", *read, unit] for k, unit in enumerate(made, 1)]
-    _made(commands, code, folder, compiler, environment or {})
-    if units > 1:
-        _made([[*words, *made, "-o", target, *libraries]], "", folder, compiler, environment or {})
+    folder, words, more = os.path.dirname(target), [*compiler.command, *options], environment or {}  # noqa: PTH120
+    if units == 1:
+        _made([[*words, *_READ, target, *libraries]], code, folder, compiler, more)
+    else:
+        parts = [os.path.join(folder, f"unit{k}.o") for k in range(1, units + 1)]  # noqa: PTH118
+        _compile_units(words, code, parts, compiler, more)
+        # The plugin is for optimization at link time, and loading it takes as long as linking.
+        plain = ["-fno-use-linker-plugin"] if compiler.is_gcc else []
+        _made([[*words, *plain, *parts, "-o", target, *libraries]], "", folder, compiler, more)
     if not _is_file(target):
         raise CompileError(f"{compiler.words} ended without an error and made no library. {compiler.hint}")
 
 
+_READ = ("-x", "c", "-", "-o")
 _hanging: dict[str, str] = {}
+
+
+def _compile_units(
+    words: Sequence[str], code: str, parts: Sequence[str], compiler: Compiler, more: Mapping[str, str]
+) -> None:
+    """An object file of each unit of the code; raises as ``_made`` does."""
+    from foldnet.codegen.units import gcc_options
+
+    def compile_with(*own: str) -> None:
+        folder = os.path.dirname(parts[0])  # noqa: PTH120
+        commands = [[*words, *own, "-c", f"-DUNIT={k}", *_READ, part] for k, part in enumerate(parts, 1)]
+        _made(commands, code, folder, compiler, more)
+
+    if not compiler.is_gcc:
+        compile_with()
+        return
+    try:
+        compile_with(*gcc_options())
+    except RefusedError:  # another compiler may have gcc's name; it gets the text alone
+        compile_with()
 
 
 def _made(

@@ -34,7 +34,7 @@ static Block block_of(Job *job, long k, long me) {
 /* Adds what a block gives to the others' sum: blocks in order, so that the sums do not depend on the threads. */
 static void hand_in(Job *job, const Block *block, long k, int training) {
   Team *team = job->team;
-  for (long spins = 0; __atomic_load_n(&team->turn, __ATOMIC_ACQUIRE) != k; spins++) {
+  for (long spins = 0; __atomic_load_n(&team->due, __ATOMIC_ACQUIRE) != k; spins++) {
     if (HALTED)
       return;
     if (spins > 2000)
@@ -48,7 +48,7 @@ static void hand_in(Job *job, const Block *block, long k, int training) {
       ROWS(i, 0, TRAINABLE)
         job->gradients[i] += block->gradients[i];
   }
-  __atomic_store_n(&team->turn, k + 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&team->due, k + 1, __ATOMIC_RELEASE);
 }
 
 /* A thread takes one block after the other until none is left. */
@@ -69,7 +69,7 @@ static void work(Job *job, int training, long me) {
 
 static void step_of(Job *job, int training) {
   Team *team = job->team;
-  team->next = team->turn = 0;
+  team->next = team->due = 0;
   if (team->count == 1 || job->now_rows <= BLOCK)
     work(job, training, 0);
   else

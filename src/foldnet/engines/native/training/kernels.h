@@ -8,10 +8,9 @@ static void feature_sums(const float *x, long lo, long hi, long R, long rows, fl
       out[j] = (add ? out[j] : 0.0f) + sum_rows(x + j * R, rows);
       continue;
     }
-    V s[16];
-#pragma GCC unroll 16
-    for (int k = 0; k < 16; k++)
-      s[k] = k < some ? sum_lanes(x + (j + k) * R, rows) : (V){0};
+    V s[16] = {{0}};
+    for (int k = 0; k < some; k++)
+      s[k] = sum_lanes(x + (j + k) * R, rows);
     store_part(out + j, sums16(s), add, some);
   }
 }

@@ -11,6 +11,7 @@ from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.headers import header, joined, needed_pieces
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
+from foldnet.codegen.standard import mathematics
 from foldnet.codegen.tiles import (
     any_product,
     any_tile,
@@ -19,7 +20,7 @@ from foldnet.codegen.tiles import (
     sixteen_sums,
     transposition,
 )
-from foldnet.codegen.units import UNITS, for_both, is_apart, only
+from foldnet.codegen.units import UNITS, divided, for_both, heads, is_apart, only
 from foldnet.engines.native.training.dots import any_dots
 from foldnet.engines.native.training.forward import IN_TRAINING, forward
 from foldnet.engines.native.training.functions import Function, indented
@@ -281,13 +282,8 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
     """The program, whose passes are the second unit; the loop over a fit and the larger kernels are the first."""
     work = max(e.work(), 64)
     own = [
-        # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.
-        # What is left out takes a fifteenth of the time, and makes no step faster.
-        "#if defined(__GNUC__) && !defined(__clang__)\n"
-        '#pragma GCC optimize("vect-cost-model=dynamic", "no-tree-pre", "no-thread-jumps", '
-        '"no-gcse", "no-code-hoisting")\n#endif',
-        "#define _GNU_SOURCE 1",
-        "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
+        UNITS,
+        "#include <stdint.h>\n#include <string.h>\n#include <time.h>",
         "#include <pthread.h>\n#include <sched.h>" if e.threaded or e.by_blocks else "",
         f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}",
         f"#define BLOCK {_block(e)}\n#define SUMS {sums}",
@@ -325,18 +321,24 @@ def _assembled(e: BatchWriter, passes: str, ending: str, sums: int) -> str:
     # What calls products stays with them.
     calling = [piece for piece in pieces if re.search(r"\bproduct\(", piece)]
     apart = [piece for piece in pieces if is_apart(piece) and piece not in calling]
+    shared = [piece for piece in pieces if piece not in calling + apart]
+    passes = "\n".join([*products, *tiles, *calling, passes])
     second = [piece for piece in apart if any(f" {name}(" in piece for name in WITH_PASSES)]
+    first = [piece for piece in apart if piece not in second]
+    rests = ([*first, heads(second), ending, fit], [*second, heads(first), passes])
+    both, *own_pieces = divided(shared, *("\n".join([functions, threads, *rest]) for rest in rests))
     return "\n".join(
         [
             *(part for part in own if part),
-            UNITS,
+            mathematics("\n".join([*pieces, code])),
             threads,
-            joined(piece for piece in pieces if piece not in calling + apart),
+            joined(both),
+            *(only(unit, joined(own)) for unit, own in enumerate(own_pieces, 1) if own),
             functions,
-            for_both(1, [piece for piece in apart if piece not in second]),
+            for_both(1, first),
             for_both(2, second),
             UNPACK.replace("block->R", str(FEW_ROWS)) if e.few_rows else UNPACK,
-            only(2, "\n".join([*products, *tiles, *calling, passes])),
+            only(2, passes),
             "#if UNIT == 1\nPART void pass(Job *job, Block *block, long ME, int training);\n#endif",
             only(1, ending + fit),
         ]

@@ -39,7 +39,7 @@ typedef struct {
 } Seat;
 
 typedef struct Team {
-  long count, kind, arrived, round, halted, next, turn;
+  long count, kind, arrived, round, halted, next, due;
   pthread_t handles[8];
   Seat seats[8];
 } Team;

@@ -28,9 +28,10 @@ _OTHERS = (
     r"round|scalbln|scalbn|sin|sinh|tan|tanh|tgamma|trunc"
 )
 _IN_HEADER = re.compile(
-    rf"\b(?:(?:{_OTHERS}|{'|'.join(_OF_DOUBLES)})[fl]?|isnan|isinf|isfinite|isnormal|signbit|fpclassify)(?=\()"
-    r"|\b(?:HUGE_VALF?|M_[A-Z0-9_]+)\b"
+    rf"(?:(?:{_OTHERS}|{'|'.join(_OF_DOUBLES)})[fl]?|isnan|isinf|isfinite|isnormal|signbit|fpclassify)\("
+    r"|HUGE_VALF?|M_[A-Z0-9_]+"
 )
+_WORD = re.compile(r"[A-Za-z_]\w*\(?")
 
 
 def mathematics(code: str) -> str:
@@ -48,10 +49,11 @@ def mathematics(code: str) -> str:
     '#include <math.h>'
     """
     code = re.sub(r"/\*.*?\*/", "", code, flags=re.S)
-    called = set(_IN_HEADER.findall(code)) | {name for name in _DECLARED if f"{name}(" in code}
+    words = set(_WORD.findall(code))
+    called = {w.rstrip("(") for w in words if _IN_HEADER.fullmatch(w)} | {
+        n for n in _DECLARED if f"{n}(" in words
+    }
     if not called <= _DECLARED.keys():
         return "#include <math.h>"
     declared = [text for name, text in _DECLARED.items() if name in called]
-    return "\n".join(
-        [*declared, *(text for name, text in _MACROS.items() if re.search(rf"\b{name}\b", code))]
-    )
+    return "\n".join([*declared, *(text for name, text in _MACROS.items() if name in words)])

@@ -8,6 +8,7 @@ import pytest
 from foldnet import Sequential, layers
 from foldnet.codegen import maths
 from foldnet.codegen.expressions import composed
+from foldnet.codegen.standard import mathematics
 from foldnet.engines.native import compiler as cc
 from foldnet.engines.native.prediction.source import FMA, emit
 from foldnet.engines.native.training.source import source
@@ -78,7 +79,8 @@ def training():
         f"void {n}({arguments}) {{ {unused} ROWS(r, 0, R) {{ {text} }} }}\n" for n, text in loops.items()
     )
     code = maths.functions_for(code, inlined=True) + code
-    return f"{head}\n{code}#endif\n", list(loops)  # that of the unit with the passes
+    # The #endif is that of the unit with the passes.
+    return f"{mathematics(code)}\n{head}\n{code}#endif\n", list(loops)
 
 
 def prediction():

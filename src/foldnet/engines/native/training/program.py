@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
-from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from foldnet.at_once import default_threads, piece
 from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.native import cache
 from foldnet.engines.native.training.known import known_source
-from foldnet.engines.native.training.pace import Pace
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.op import INT
 from foldnet.graph.training import TrainingProgram
@@ -54,13 +52,6 @@ class _Job(ctypes.Structure):
         *((name, ctypes.c_int64) for name in _INTEGERS),
         *((name, ctypes.c_double) for name in _FLOATS),
     ]
-
-
-def _work(job: _Job) -> int:
-    """How much of a job is done, in rows that are evaluated; a row that is trained with is about three."""
-    trained = job.rows if job.validating else job.position
-    judged = job.position if job.validating else 0
-    return int(3 * (job.epoch * job.rows + trained) + job.epoch * job.validation_rows + judged)
 
 
 class _Buffers:
@@ -118,7 +109,6 @@ class NativeTraining:
         self._trainable = [v for v in program.variables if v.trainable]
         self._numbers = np.array(self._source.layout.numbers or [0.0], np.float64)
         self._shapes = [self._row(name) for name in program.graph.inputs]
-        self._pace = Pace()
 
     def fit(
         self,
@@ -190,8 +180,7 @@ class NativeTraining:
         step: Callable[[int], int] = self._train
         if should_stop is not None and self._source.work * job.batch > LONG_STEP:
             step = partial(self._watched, should_stop=should_stop)
-        most = job.threads
-        while self._slice(step, job, most):
+        while step(ctypes.addressof(job)):
             if should_stop is not None and should_stop():
                 return True
         if job.outside:
@@ -200,14 +189,6 @@ class NativeTraining:
                 "layer's input_dim"
             )
         return False
-
-    def _slice(self, step: Callable[[int], int], job: _Job, most: int) -> int:
-        # Between slices the number of threads may change, as no result depends on it.
-        job.threads = self._pace.threads(most)
-        began, processor, done = perf_counter(), process_time(), _work(job)
-        more = step(ctypes.addressof(job))
-        self._pace.took(job.threads, _work(job) - done, perf_counter() - began, process_time() - processor)
-        return more
 
     def _watched(self, address: int, should_stop: Callable[[], bool]) -> int:
         # Steps that take long run beside the interpreter, which tells them when to end before they are done.

@@ -9,7 +9,7 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 from foldnet.insight.doctor.simple_fits import STRENGTHS, left_out, ranking
-from foldnet.insight.doctor.weights import mean_one
+from foldnet.insight.doctor.weights import Weights, mean_one
 from foldnet.utils import set_random_seed
 from tests.insight.doctor.doctor_cases import CASES
 from tests.insight.doctor.doctor_labels import FREE, NUMBERS, given
@@ -238,3 +238,9 @@ def test_both_kinds_of_weights_are_refused():
             sample_weight=np.ones(60),
             class_weight={0: 1},
         )
+
+
+def test_a_row_counts_as_much_as_its_positions_on_average():
+    weights = Weights(np.array([[0.0, 1.0, 5.0], [0.0, 0.0, 0.0]]))
+    assert weights.by_row.tolist() == [2.0, 0.0]
+    assert weights.counts.tolist() == [True, False]

@@ -246,12 +246,18 @@ def test_images_and_their_targets(foldnet, tmp_path):
     assert "which this command reads" in foldnet.refused(*given, "--target", labels, "-o", labels, "--force")
 
 
-def test_columns_of_validation_are_matched_by_name(foldnet, wine, data, tmp_path, monkeypatch):
-    """In any order, wherever the target stands; refused where only one table has names, or others."""
-    seen = []
+@pytest.fixture
+def seen(monkeypatch):
+    """The contexts that the command has the doctor examine."""
+    found = []
     monkeypatch.setattr(
-        "foldnet.insight.doctor.run.examine", lambda c, checks=None: seen.append(c) or examine(c, checks)
+        "foldnet.insight.doctor.run.examine", lambda c, checks=None: found.append(c) or examine(c, checks)
     )
+    return found
+
+
+def test_columns_of_validation_are_matched_by_name(foldnet, wine, data, tmp_path, seen):
+    """In any order, wherever the target stands; refused where only one table has names, or others."""
     head, *lines = (
         line.split(";") for line in (data / "wine.csv").read_text().replace(",", ";").splitlines()[:41]
     )
@@ -270,12 +276,8 @@ def test_columns_of_validation_are_matched_by_name(foldnet, wine, data, tmp_path
     assert "there is no column" in foldnet.refused(*given, "--target", "quality", "--validation", other)
 
 
-def test_history_and_validation(foldnet, wine, data, tmp_path, monkeypatch):
+def test_history_and_validation(foldnet, wine, data, tmp_path, seen):
     """They reach the checks as in Python; the validation rows are read as the data are."""
-    seen = []
-    monkeypatch.setattr(
-        "foldnet.insight.doctor.run.examine", lambda c, checks=None: seen.append(c) or examine(c, checks)
-    )
     lines = (data / "wine.csv").read_text().splitlines()[:41]
     table, log, labels = tmp_path / "valid.csv", tmp_path / "log.csv", tmp_path / "labels.npy"
     table.write_text("\n".join(lines))
@@ -305,12 +307,8 @@ def test_history_and_validation(foldnet, wine, data, tmp_path, monkeypatch):
     )
 
 
-def test_sample_weights(foldnet, wine, data, tmp_path, monkeypatch):
+def test_sample_weights(foldnet, wine, data, tmp_path, seen):
     """A column of the rows by name or place, or a file; in validation rows that of the same name, if there is one."""
-    seen = []
-    monkeypatch.setattr(
-        "foldnet.insight.doctor.run.examine", lambda c, checks=None: seen.append(c) or examine(c, checks)
-    )
     head, *lines = (
         line.split(";") for line in (data / "wine.csv").read_text().replace(",", ";").splitlines()[:61]
     )

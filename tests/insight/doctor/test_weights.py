@@ -126,8 +126,8 @@ def grave(report):
 
 def test_a_network_that_was_trained_with_weights_is_judged_with_them():
     """Half of the rows have targets of the wrong sign, and values of their own, which only the normalization saw."""
-    x = rows(600, 5, seed=1)
-    x[300:] += 0.7
+    x = rows(600, 5, seed=1) * np.array([0.5, 1, 2, 0.7, 1.5], np.float32)
+    x[300:] += np.array([0.7, -0.4, 1.5, 0.2, -0.9], np.float32)
     y = x @ R.normal(size=(5, 1))
     y[300:] *= -3
     weights = np.repeat([1.0, 0.0], 300)

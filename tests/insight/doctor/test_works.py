@@ -1,5 +1,8 @@
 """A network that does its task refutes what a check only guesses; facts that no score can show stay as they are."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -180,3 +183,12 @@ def test_rows_of_one_number_of_a_network_that_gives_others():
     assert severities(fn.doctor(model, x[part], y[part]), "constant-targets") == ["note"]
     blind = trained(x, np.full(600, 6.0), [D(8, activation="relu"), D(1)], "mse", 40, optimizers.SGD(0.01))
     assert severities(fn.doctor(blind, x, np.full(600, 6.0)), "constant-targets") == ["error"]
+
+
+def test_the_page_says_what_refutes_which_check():
+    """The first two points of the section name all checks with that excuse, and no others."""
+    page = (Path(__file__).parents[3] / "docs/doctor/index.md").read_text()
+    points = page.partition("## A network that does its task")[2].partition("\n## ")[0].split("\n- ")[1:3]
+    ids = {check.id for check in CHECKS}
+    for point, excuses in zip(points, ({"learned"}, {"all", "curves"}), strict=True):
+        assert {*re.findall(r"`([a-z0-9-]+)`", point)} & ids == {c.id for c in CHECKS if c.excuse in excuses}
